@@ -1,0 +1,118 @@
+//! The state ledger: which STATE may be printed.
+//!
+//! STATEs cut the input into epochs. Every record opens one ticket in the epoch that it was read
+//! in, and settles it when it is safe. An epoch is closed when all its tickets are settled and all
+//! earlier epochs are closed; only then may the STATE at its end be printed. A ticket that gets
+//! lost stops the states: never the other way round.
+//!
+//! The ledger is pure: no clock, no input, no output.
+
+use std::collections::VecDeque;
+
+/// The open promise of one record. Not `Clone`: each promise is kept once.
+#[derive(Debug)]
+#[must_use = "a ticket that is dropped stops all later states"]
+pub(crate) struct Ticket {
+    epoch: u64,
+}
+
+/// The tickets of a batch.
+#[derive(Debug, Default)]
+#[must_use = "tickets that are dropped stop all later states"]
+pub(crate) struct Tickets {
+    /// Epochs and how many tickets of each, in ascending order.
+    counts: Vec<(u64, u64)>,
+}
+
+impl Tickets {
+    /// Takes over the ticket of a later record.
+    pub(crate) fn push(&mut self, ticket: Ticket) {
+        match self.counts.last_mut() {
+            Some((epoch, count)) if *epoch == ticket.epoch => *count += 1,
+            _ => self.counts.push((ticket.epoch, 1)),
+        }
+    }
+}
+
+impl From<Ticket> for Tickets {
+    fn from(ticket: Ticket) -> Self {
+        Self {
+            counts: vec![(ticket.epoch, 1)],
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Epoch {
+    open: u64,
+    state: Option<String>,
+}
+
+/// Keeps the tickets of all epochs that are not closed.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    /// The number of the epoch at the front.
+    first: u64,
+    /// Never empty: the last one is the epoch that is being read.
+    epochs: VecDeque<Epoch>,
+    printable: Option<String>,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            first: 0,
+            epochs: VecDeque::from([Epoch::default()]),
+            printable: None,
+        }
+    }
+}
+
+impl Ledger {
+    /// Opens a ticket for a record that was read.
+    pub(crate) fn admit(&mut self) -> Ticket {
+        let current = self.epochs.len() - 1;
+        self.epochs[current].open += 1;
+        Ticket {
+            epoch: self.first + current as u64,
+        }
+    }
+
+    /// Ends the current epoch with a STATE that was read.
+    pub(crate) fn state(&mut self, state: String) {
+        let current = self.epochs.len() - 1;
+        self.epochs[current].state = Some(state);
+        self.epochs.push_back(Epoch::default());
+        self.close();
+    }
+
+    /// The records of these tickets are safe.
+    pub(crate) fn settle(&mut self, tickets: impl Into<Tickets>) {
+        for (epoch, count) in tickets.into().counts {
+            // A ticket's epoch is open as long as the ticket is, so it is still there.
+            let index = (epoch - self.first) as usize;
+            self.epochs[index].open -= count;
+        }
+        self.close();
+    }
+
+    /// The newest STATE that may be printed and was not taken yet.
+    pub(crate) fn take_printable(&mut self) -> Option<String> {
+        self.printable.take()
+    }
+
+    /// Whether there is a STATE to take.
+    pub(crate) fn has_printable(&self) -> bool {
+        self.printable.is_some()
+    }
+
+    fn close(&mut self) {
+        while let Some(epoch) = self.epochs.front()
+            && epoch.open == 0
+            && epoch.state.is_some()
+        {
+            self.printable = self.epochs.pop_front().and_then(|epoch| epoch.state);
+            self.first += 1;
+        }
+    }
+}

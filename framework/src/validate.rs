@@ -1,0 +1,3 @@
+//! Checking records against the schema of their stream.
+#[derive(Debug)]
+pub(crate) struct Validator;
