@@ -19,6 +19,7 @@ pub struct Batch {
     stream: Arc<Stream>,
     tape: Arc<Tape>,
     entries: Vec<Entry>,
+    attempt: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,13 +74,21 @@ impl Batch {
         (0..self.len()).map(|index| self.record(index))
     }
 
-    /// The same batch reduced to the records at `indexes`, which must ascend.
-    pub(crate) fn select(&self, indexes: &[usize]) -> Self {
+    /// How many times these records were given to the sink before: more than 0 means that some may
+    /// be there already.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The records at `indexes`, which must ascend, for another attempt.
+    pub(crate) fn retry(&self, indexes: &[usize]) -> Self {
         let entries = indexes.iter().map(|index| self.entries[*index]).collect();
         Self {
             stream: Arc::clone(&self.stream),
             tape: Arc::clone(&self.tape),
             entries,
+            attempt: self.attempt + 1,
         }
     }
 
@@ -177,11 +186,7 @@ impl OpenBatch {
     }
 
     pub(crate) fn close(self) -> (Batch, Tickets) {
-        let batch = Batch {
-            stream: self.stream,
-            tape: Arc::new(self.tape),
-            entries: self.entries,
-        };
+        let batch = Batch { stream: self.stream, tape: Arc::new(self.tape), entries: self.entries, attempt: 0 };
         (batch, self.tickets)
     }
 }
