@@ -1,0 +1,3 @@
+//! The sink `nats-kv`.
+mod config;
+mod key;
