@@ -70,7 +70,12 @@ impl Comparison {
             name: name.to_owned(),
             order: OrderOf::property(schema, name),
         });
-        Self { mode, revive, replication_key, encoders }
+        Self {
+            mode,
+            revive,
+            replication_key,
+            encoders,
+        }
     }
 
     /// Compares with the bytes of a stored value. `scratch` is reused from call to call.
@@ -107,7 +112,10 @@ impl Comparison {
     }
 
     fn decode(&self, bytes: &[u8], into: &mut Tape) -> bool {
-        let encoder = self.encoders.iter().find(|encoder| encoder.recognises(bytes));
+        let encoder = self
+            .encoders
+            .iter()
+            .find(|encoder| encoder.recognises(bytes));
         encoder.is_some_and(|encoder| encoder.decode(bytes, into).is_ok())
     }
 
@@ -141,7 +149,8 @@ impl Comparison {
     fn order(&self, new: Value<'_>, stored: Value<'_>) -> Option<Ordering> {
         let key = self.replication_key.as_ref()?;
         let (new, stored) = (new.get(&key.name), stored.get(&key.name));
-        let rank = |value: Option<Value<'_>>| value.map_or(0, |value| if value.is_null() { 1 } else { 2 });
+        let rank =
+            |value: Option<Value<'_>>| value.map_or(0, |value| if value.is_null() { 1 } else { 2 });
         match (new, stored) {
             (Some(new), Some(stored)) if !new.is_null() && !stored.is_null() => {
                 Some(key.order.compare(new, stored))
@@ -157,7 +166,11 @@ impl Comparison {
         if equal_data(new.value, stored) {
             return true;
         }
-        if new.value.json_slice().is_some_and(|json| json.as_bytes() == new.encoded) {
+        if new
+            .value
+            .json_slice()
+            .is_some_and(|json| json.as_bytes() == new.encoded)
+        {
             return false;
         }
         let mut as_stored = Tape::new();
@@ -168,10 +181,15 @@ impl Comparison {
     /// Whether `stored` is JSON with the very text of `new` up to the `_sdc_*` members at its end:
     /// by far the commonest case of a second load, and ten times quicker than to parse.
     fn is_same_text(&self, new: Value<'_>, stored: &[u8]) -> bool {
-        let by_data = self.replication_key.as_ref().is_none_or(|key| is_data(&key.name));
+        let by_data = self
+            .replication_key
+            .as_ref()
+            .is_none_or(|key| is_data(&key.name));
         by_data
             && data_text(new).is_some_and(|data| {
-                stored.strip_prefix(data.as_bytes()).is_some_and(only_metadata_follows)
+                stored
+                    .strip_prefix(data.as_bytes())
+                    .is_some_and(only_metadata_follows)
             })
     }
 }
@@ -191,18 +209,25 @@ impl OrderOf {
             return;
         }
         let names = |value: &'_ JsonSchema, wanted: &[&str]| match value {
-            JsonSchema::Array(names) => {
-                names.iter().any(|name| name.as_str().is_some_and(|name| wanted.contains(&name)))
-            }
+            JsonSchema::Array(names) => names
+                .iter()
+                .any(|name| name.as_str().is_some_and(|name| wanted.contains(&name))),
             name => name.as_str().is_some_and(|name| wanted.contains(&name)),
         };
         let has = |member: &str, wanted: &[&str]| {
-            property.get(member).is_some_and(|value| names(value, wanted))
+            property
+                .get(member)
+                .is_some_and(|value| names(value, wanted))
         };
         self.numbers |= has("type", &["integer", "number"]);
         self.instants |= has("format", &["date-time", "date"]);
         for combined in ["anyOf", "oneOf", "allOf"] {
-            for branch in property.get(combined).and_then(JsonSchema::as_array).into_iter().flatten() {
+            for branch in property
+                .get(combined)
+                .and_then(JsonSchema::as_array)
+                .into_iter()
+                .flatten()
+            {
                 self.learn(branch, root, depth + 1);
             }
         }
@@ -223,9 +248,15 @@ impl OrderOf {
         let (mut new_text, mut stored_text) = (String::new(), String::new());
         let new = text_of(new, &mut new_text);
         let stored = text_of(stored, &mut stored_text);
-        let instants = || self.instants.then(|| instant::compare(new, stored)).flatten();
+        let instants = || {
+            self.instants
+                .then(|| instant::compare(new, stored))
+                .flatten()
+        };
         let numbers = || self.numbers.then(|| compare_numbers(new, stored)).flatten();
-        instants().or_else(numbers).unwrap_or_else(|| new.cmp(stored))
+        instants()
+            .or_else(numbers)
+            .unwrap_or_else(|| new.cmp(stored))
     }
 }
 
@@ -244,7 +275,9 @@ fn compare_numbers(left: &str, right: &str) -> Option<Ordering> {
     let mut tapes = [Tape::new(), Tape::new()];
     tapes[0].parse(left.as_bytes()).ok()?;
     tapes[1].parse(right.as_bytes()).ok()?;
-    let [left, right] = tapes.each_ref().map(|tape| tape.root().and_then(Value::as_number));
+    let [left, right] = tapes
+        .each_ref()
+        .map(|tape| tape.root().and_then(Value::as_number));
     Some(left?.cmp(&right?))
 }
 
@@ -256,14 +289,17 @@ fn equal_data(left: Value<'_>, right: Value<'_>) -> bool {
     let data = |value: &Value<'_>| value.members().filter(|(name, _)| is_data(name)).count();
     let mut expected = right.members();
     data(&left) == data(&right)
-        && left.members().filter(|(name, _)| is_data(name)).all(|(name, value)| {
-            // Stored objects nearly always have the order of the new ones.
-            let found = match expected.next() {
-                Some((other, candidate)) if other == name => Some(candidate),
-                _ => right.get(name),
-            };
-            found == Some(value)
-        })
+        && left
+            .members()
+            .filter(|(name, _)| is_data(name))
+            .all(|(name, value)| {
+                // Stored objects nearly always have the order of the new ones.
+                let found = match expected.next() {
+                    Some((other, candidate)) if other == name => Some(candidate),
+                    _ => right.get(name),
+                };
+                found == Some(value)
+            })
 }
 
 /// The text of an object from its brace to the end of the last member that is not metadata;
@@ -288,18 +324,27 @@ fn only_metadata_follows(mut rest: &[u8]) -> bool {
         if rest == b"}" {
             return true;
         }
-        let Some(member) = rest.strip_prefix(b",\"_sdc_") else { return false };
+        let Some(member) = rest.strip_prefix(b",\"_sdc_") else {
+            return false;
+        };
         if member.starts_with(b"deleted_at\"") {
             return false;
         }
-        let Some(name) = member.iter().position(|byte| matches!(byte, b'"' | b'\\')) else { return false };
-        let Some(value) = member[name..].strip_prefix(b"\":") else { return false };
+        let Some(name) = member.iter().position(|byte| matches!(byte, b'"' | b'\\')) else {
+            return false;
+        };
+        let Some(value) = member[name..].strip_prefix(b"\":") else {
+            return false;
+        };
         let length = match value.strip_prefix(b"\"") {
             Some(string) => match string.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
                 Some(end) if string[end] == b'"' => end + 2,
                 _ => return false,
             },
-            None => value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count(),
+            None => value
+                .iter()
+                .take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
+                .count(),
         };
         if length == 0 {
             return false;
@@ -319,7 +364,10 @@ mod tests {
     use singer_target::plugin::EncoderPlugin;
 
     fn encoders() -> [Arc<dyn Encoder>; 2] {
-        [Arc::new(Json), Arc::new(MessagePack::build(MessagePackConfig::default()))]
+        [
+            Arc::new(Json),
+            Arc::new(MessagePack::build(MessagePackConfig::default())),
+        ]
     }
 
     fn parsed(json: &str) -> Tape {
@@ -337,7 +385,13 @@ mod tests {
 
     impl Rules {
         fn comparison(&self) -> Comparison {
-            Comparison::new(&self.schema, self.mode, self.revive, self.key, encoders().into())
+            Comparison::new(
+                &self.schema,
+                self.mode,
+                self.revive,
+                self.key,
+                encoders().into(),
+            )
         }
 
         fn on_bytes(&self, new: &str, written: &dyn Encoder, stored: &[u8]) -> Verdict {
@@ -345,8 +399,12 @@ mod tests {
             let value = new.root().expect("a value");
             let mut encoded = Vec::new();
             written.encode(value, &mut encoded).expect("encodes");
-            let candidate = Candidate { value, encoded: &encoded };
-            self.comparison().with_stored(candidate, stored, &mut Tape::new())
+            let candidate = Candidate {
+                value,
+                encoded: &encoded,
+            };
+            self.comparison()
+                .with_stored(candidate, stored, &mut Tape::new())
         }
 
         /// The verdict, which must not depend on the encodings.
@@ -365,7 +423,10 @@ mod tests {
                 let earlier = stored_tape.root().expect("a value");
                 let mut encoded = Vec::new();
                 written.encode(value, &mut encoded).expect("encodes");
-                let candidate = Candidate { value, encoded: &encoded };
+                let candidate = Candidate {
+                    value,
+                    encoded: &encoded,
+                };
                 verdicts.push(self.comparison().with_record(candidate, earlier));
             }
             verdicts.dedup();
@@ -376,11 +437,21 @@ mod tests {
 
     fn keyed(mode: RefreshMode, property: JsonSchema) -> Rules {
         let schema = json!({"properties": {"u": property}});
-        Rules { mode, revive: false, key: Some("u"), schema }
+        Rules {
+            mode,
+            revive: false,
+            key: Some("u"),
+            schema,
+        }
     }
 
     fn keyless(mode: RefreshMode) -> Rules {
-        Rules { mode, revive: false, key: None, schema: json!({}) }
+        Rules {
+            mode,
+            revive: false,
+            key: None,
+            schema: json!({}),
+        }
     }
 
     #[test]
@@ -399,11 +470,27 @@ mod tests {
             (&number, "1.0", "1.01"),
             (&text, "9", "10"),
             (&text, r#""10""#, r#""9""#),
-            (&text, r#""2024-01-01T12:00:00+02:00""#, r#""2024-01-01T12:00:00Z""#),
+            (
+                &text,
+                r#""2024-01-01T12:00:00+02:00""#,
+                r#""2024-01-01T12:00:00Z""#,
+            ),
             (&text, r#""a""#, r#""b""#),
-            (&time, r#""2024-01-01T10:00:00Z""#, r#""2024-01-01T10:00:00.5Z""#),
-            (&time, r#""2024-01-01T12:00:00+02:00""#, r#""2024-01-01T11:00:00Z""#),
-            (&time, r#""2024-01-01""#, r#""2024-01-01 00:00:00.0000000001""#),
+            (
+                &time,
+                r#""2024-01-01T10:00:00Z""#,
+                r#""2024-01-01T10:00:00.5Z""#,
+            ),
+            (
+                &time,
+                r#""2024-01-01T12:00:00+02:00""#,
+                r#""2024-01-01T11:00:00Z""#,
+            ),
+            (
+                &time,
+                r#""2024-01-01""#,
+                r#""2024-01-01 00:00:00.0000000001""#,
+            ),
             (&time, r#""not a time""#, r#""or a time""#),
             (&time, r#""2024-01-01T10:00:00Z""#, r#""never""#),
             (&time, "9", "10"),
@@ -414,8 +501,16 @@ mod tests {
             let (older, newer) = (record(older), record(newer));
             for (mode, equal) in [(Newer, Keep), (Same, Write)] {
                 let rules = keyed(mode, property.clone());
-                assert_eq!(rules.on(&newer, &older), Write, "{mode:?} {newer} over {older}");
-                assert_eq!(rules.on(&older, &newer), Keep, "{mode:?} {older} over {newer}");
+                assert_eq!(
+                    rules.on(&newer, &older),
+                    Write,
+                    "{mode:?} {newer} over {older}"
+                );
+                assert_eq!(
+                    rules.on(&older, &newer),
+                    Keep,
+                    "{mode:?} {older} over {newer}"
+                );
                 assert_eq!(rules.on(&older, &older), equal, "{mode:?} {older}");
             }
         }
@@ -426,7 +521,11 @@ mod tests {
         let time = json!({"$ref": "#/$defs/time"});
         let defs = json!({"time": {"type": "string", "format": "date-time"}});
         for (property, new, stored) in [
-            (time, r#""2024-01-01T12:00:00.0Z""#, r#""2024-01-01T14:00:00+02:00""#),
+            (
+                time,
+                r#""2024-01-01T12:00:00.0Z""#,
+                r#""2024-01-01T14:00:00+02:00""#,
+            ),
             (json!({"type": "number"}), "1.10", "1.1"),
         ] {
             for (mode, verdict) in [(Newer, Keep), (Same, Write)] {
@@ -451,7 +550,11 @@ mod tests {
                 let verdict = if i > j { Write } else { Keep };
                 for mode in [Newer, Same] {
                     let rules = keyed(mode, json!({"type": "integer"}));
-                    assert_eq!(rules.on(new, stored), verdict, "{mode:?} {new} over {stored}");
+                    assert_eq!(
+                        rules.on(new, stored),
+                        verdict,
+                        "{mode:?} {new} over {stored}"
+                    );
                 }
             }
         }
@@ -464,16 +567,35 @@ mod tests {
             (r#"{"a":1}"#, r#"{"a":1,"b":2}"#, true),
             (r#"{"a":1,"b":2}"#, r#"{"a":1}"#, true),
             (r#"{"a":1,"b":null}"#, r#"{"a":1,"c":null}"#, true),
-            (r#"{"a":0.10,"b":[1.0]}"#, r#"{"b":[1],"a":0.1,"_sdc_x":1}"#, false),
-            (r#"{"a":1,"_sdc_received_at":"x"}"#, r#"{"a":1,"_sdc_received_at":"y"}"#, false),
+            (
+                r#"{"a":0.10,"b":[1.0]}"#,
+                r#"{"b":[1],"a":0.1,"_sdc_x":1}"#,
+                false,
+            ),
+            (
+                r#"{"a":1,"_sdc_received_at":"x"}"#,
+                r#"{"a":1,"_sdc_received_at":"y"}"#,
+                false,
+            ),
             (r#"{"a":{"_sdc_x":1}}"#, r#"{"a":{"_sdc_x":2}}"#, true),
-            (r#"{"a":1180591620717411303424}"#, r#"{"a":1180591620717411303425}"#, true),
-            (r#"{"a":"x\ny","_sdc_x":1}"#, r#"{"a":"x\ny","_sdc_x":2}"#, false),
+            (
+                r#"{"a":1180591620717411303424}"#,
+                r#"{"a":1180591620717411303425}"#,
+                true,
+            ),
+            (
+                r#"{"a":"x\ny","_sdc_x":1}"#,
+                r#"{"a":"x\ny","_sdc_x":2}"#,
+                false,
+            ),
             (r#"{"_sdc_x":1}"#, r#"{"_sdc_x":2}"#, false),
         ] {
             let newer = if differ { Write } else { Keep };
             for key in [None, Some("u")] {
-                let rules = |mode| Rules { key, ..keyless(mode) };
+                let rules = |mode| Rules {
+                    key,
+                    ..keyless(mode)
+                };
                 assert_eq!(rules(Newer).on(new, stored), newer, "{new} over {stored}");
                 assert_eq!(rules(Same).on(new, stored), Write, "{new} over {stored}");
             }
@@ -499,15 +621,24 @@ mod tests {
         let [json, _] = encoders();
         for (stored, verdict) in [
             (r#"{"id":1,"n":10}"#, Keep),
-            (r#"{"id":1,"n":10,"_sdc_a":"x","_sdc_b":-1.5e3,"_sdc_c":null}"#, Keep),
+            (
+                r#"{"id":1,"n":10,"_sdc_a":"x","_sdc_b":-1.5e3,"_sdc_c":null}"#,
+                Keep,
+            ),
             (r#"{"id":1,"n":10,"_sdc_a":"\"","_sdc_b":{"x":[]}}"#, Keep),
             (r#"{"id":1,"n":10, "_sdc_a":"x"}"#, Keep),
             (r#"{"id":1,"n":100}"#, Write),
             (r#"{"id":1,"n":10,"m":1}"#, Write),
             (r#"{"id":1,"n":10,"_sdc_a":"x","m":1}"#, Write),
             (r#"{"id":1,"n":10,"_sdc_deleted_at":"2024"}"#, Keep),
-            (r#"{"id":1,"n":10,"_sdc_a":"x","_sdc_deleted_at":null}"#, Repair("has a `_sdc_deleted_at` that is null")),
-            (r#"{"id":1,"n":10,"_sdc_a":"x"}}"#, Repair("is neither JSON nor MessagePack")),
+            (
+                r#"{"id":1,"n":10,"_sdc_a":"x","_sdc_deleted_at":null}"#,
+                Repair("has a `_sdc_deleted_at` that is null"),
+            ),
+            (
+                r#"{"id":1,"n":10,"_sdc_a":"x"}}"#,
+                Repair("is neither JSON nor MessagePack"),
+            ),
         ] {
             let found = keyless(Newer).on_bytes(new, &*json, stored.as_bytes());
             assert_eq!(found, verdict, "{stored}");
@@ -522,13 +653,19 @@ mod tests {
             for new in [r#"{"u":6}"#, r#"{"u":5}"#, r#"{"u":4}"#, r#"{"a":1}"#] {
                 assert_eq!(rules.on(new, stored), Keep, "{new}");
             }
-            let reviving = Rules { revive: true, ..rules };
+            let reviving = Rules {
+                revive: true,
+                ..rules
+            };
             assert_eq!(reviving.on(r#"{"u":6}"#, stored), Write);
             for new in [r#"{"u":5}"#, r#"{"u":4}"#, r#"{"a":1}"#, r#"{"u":null}"#] {
                 assert_eq!(reviving.on(new, stored), Keep, "{new}");
             }
             // Without an order nothing can be proven newer than a deletion.
-            let keyless = Rules { key: None, ..reviving };
+            let keyless = Rules {
+                key: None,
+                ..reviving
+            };
             assert_eq!(keyless.on(r#"{"u":6}"#, stored), Keep);
         }
         assert_eq!(keyless(Full).on(r#"{"u":1}"#, stored), Write);
@@ -541,14 +678,25 @@ mod tests {
         assert!(matches!(rules.on(r#"{"u":4}"#, stored), Repair(_)));
         assert_eq!(rules.on(r#"{"u":4,"_sdc_deleted_at":null}"#, stored), Keep);
         assert_eq!(rules.on(r#"{"u":6,"_sdc_deleted_at":null}"#, stored), Write);
-        assert_eq!(rules.on(r#"{"u":6,"_sdc_deleted_at":"2024"}"#, stored), Write);
+        assert_eq!(
+            rules.on(r#"{"u":6,"_sdc_deleted_at":"2024"}"#, stored),
+            Write
+        );
     }
 
     #[test]
     fn what_is_no_record_is_repaired() {
         let [json, _] = encoders();
         for mode in [Newer, Same] {
-            for stored in [&b""[..], b"{", b"\xff", b"garbage", b" [1]", b"\x81\xa1", b"{}x"] {
+            for stored in [
+                &b""[..],
+                b"{",
+                b"\xff",
+                b"garbage",
+                b" [1]",
+                b"\x81\xa1",
+                b"{}x",
+            ] {
                 let verdict = keyless(mode).on_bytes(r#"{"u":1}"#, &*json, stored);
                 assert!(matches!(verdict, Repair(_)), "{stored:?}: {verdict:?}");
             }

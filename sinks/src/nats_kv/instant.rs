@@ -33,7 +33,10 @@ impl<'a> Instant<'a> {
         }
         let mut seconds = days_since_1970(year, month, day) * 86_400;
         let mut fraction = &b""[..];
-        if rest.take(|byte| matches!(byte, b'T' | b't' | b' ')).is_some() {
+        if rest
+            .take(|byte| matches!(byte, b'T' | b't' | b' '))
+            .is_some()
+        {
             let hour = rest.number(2)?;
             rest.expect(b':')?;
             let minute = rest.number(2)?;
@@ -78,7 +81,11 @@ impl<'a> Reader<'a> {
     }
 
     fn fraction(&mut self) -> Option<&'a [u8]> {
-        let digits = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let digits = self
+            .0
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         let (fraction, rest) = self.0.split_at(digits);
         self.0 = rest;
         let significant = fraction.iter().rposition(|digit| *digit != b'0');
@@ -95,7 +102,11 @@ impl<'a> Reader<'a> {
         };
         let hours = self.number(2)?;
         self.take(|byte| byte == b':');
-        let minutes = if self.0.is_empty() { 0 } else { self.number(2)? };
+        let minutes = if self.0.is_empty() {
+            0
+        } else {
+            self.number(2)?
+        };
         (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
     }
 }
@@ -161,7 +172,10 @@ mod tests {
         ] {
             assert_eq!(compare(noon, same), Some(Ordering::Equal), "{same}");
         }
-        assert_eq!(compare("2024-02-29", "2024-02-29T00:00:00Z"), Some(Ordering::Equal));
+        assert_eq!(
+            compare("2024-02-29", "2024-02-29T00:00:00Z"),
+            Some(Ordering::Equal)
+        );
     }
 
     #[test]
