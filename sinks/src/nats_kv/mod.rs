@@ -1,3 +1,4 @@
 //! The sink `nats-kv`.
 mod config;
+mod connect;
 mod key;
