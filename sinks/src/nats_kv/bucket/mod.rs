@@ -35,6 +35,8 @@ pub(super) struct Bucket {
     pub(super) created: String,
     /// What the JetStream API can do; 0 before server 2.11.
     pub(super) api_level: u64,
+    /// The server's clock, if it said.
+    pub(super) server_time: Option<String>,
     /// How many values it holds, markers and history included.
     pub(super) messages: u64,
     /// How many keys it holds, deleted ones included.
@@ -150,6 +152,7 @@ impl Bucket {
             write_prefix,
             created: info["created"].as_str().unwrap_or_default().to_owned(),
             api_level,
+            server_time: info["ts"].as_str().map(str::to_owned),
             messages: info["state"]["messages"].as_u64().unwrap_or_default(),
             subjects: info["state"]["num_subjects"].as_u64().unwrap_or_default(),
             config,
@@ -212,6 +215,42 @@ impl Bucket {
     /// What the user should know of its settings.
     pub(super) fn warnings(&self) -> Vec<String> {
         settings::warnings(&self.config)
+    }
+}
+
+/// The buckets that the settings stand for: one, or with `{stream}` all that exist and fit.
+pub(super) async fn names(
+    connection: &Connection,
+    config: &NatsKvConfig,
+) -> Result<Vec<String>, SinkError> {
+    let Some((before, after)) = config.bucket.split_once("{stream}") else {
+        return Ok(vec![config.bucket.clone()]);
+    };
+    let mut names = Vec::new();
+    let mut offset = 0;
+    loop {
+        let page = connection
+            .api("STREAM.NAMES", &json!({"offset": offset}))
+            .await
+            .map_err(|failure| failure.explain("list the buckets", connection))?;
+        let streams = page["streams"].as_array().map_or(&[][..], Vec::as_slice);
+        offset += streams.len();
+        let buckets = streams
+            .iter()
+            .filter_map(|stream| stream.as_str()?.strip_prefix("KV_"));
+        names.extend(
+            buckets
+                .filter(|bucket| {
+                    bucket
+                        .strip_prefix(before)
+                        .is_some_and(|rest| rest.ends_with(after))
+                })
+                .map(str::to_owned),
+        );
+        let total = page["total"].as_u64().unwrap_or_default();
+        if streams.is_empty() || offset as u64 >= total {
+            return Ok(names);
+        }
     }
 }
 

@@ -45,10 +45,16 @@ impl Connection {
         config: &NatsKvConfig,
         context: &SinkContext,
     ) -> Result<Self, SinkError> {
+        let name = format!("{} {}", context.target_name, context.target_version);
+        Self::open_as(config, &name).await
+    }
+
+    /// Connects under `name`, unless the settings have another.
+    async fn open_as(config: &NatsKvConfig, name: &str) -> Result<Self, SinkError> {
         let addresses = options::addresses(config)?;
         let servers = describe(&addresses);
         let (sender, link) = watch::channel(Link::default());
-        let options = options::build(config, context)
+        let options = options::build(config, name)
             .await?
             .subscription_capacity(SUBSCRIPTION_CAPACITY)
             .event_callback(move |event| {

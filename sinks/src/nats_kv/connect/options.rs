@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use async_nats::{ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
-use singer_target::plugin::SinkContext;
 use singer_target::sink::SinkError;
 
 use crate::nats_kv::config::NatsKvConfig;
@@ -26,14 +25,10 @@ pub(super) fn addresses(config: &NatsKvConfig) -> Result<Vec<ServerAddr>, SinkEr
 
 pub(super) async fn build(
     config: &NatsKvConfig,
-    context: &SinkContext,
+    default_name: &str,
 ) -> Result<ConnectOptions, SinkError> {
-    let name = config
-        .connection_name
-        .clone()
-        .unwrap_or_else(|| format!("{} {}", context.target_name, context.target_version));
     let mut options = ConnectOptions::new()
-        .name(name)
+        .name(config.connection_name.as_deref().unwrap_or(default_name))
         .connection_timeout(ATTEMPT_TIMEOUT)
         .request_timeout(Some(Duration::from_secs(config.request_timeout_seconds)))
         .ping_interval(Duration::from_secs(config.ping_interval_seconds))
