@@ -14,9 +14,11 @@
 
 mod api;
 mod bucket;
+mod check;
 mod compare;
 pub mod config;
 mod connect;
+mod discover;
 mod error;
 mod instant;
 mod key;
@@ -27,22 +29,29 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use singer_target::batch::Batch;
+use singer_target::catalog::Catalog;
+use singer_target::check::Finding;
 use singer_target::config::Problem;
 use singer_target::encoder::Encoder;
-use singer_target::plugin::{Encoders, SinkContext, SinkEntry, SinkPlugin};
+use singer_target::plugin::{
+    CheckPlugin, DiscoverPlugin, Encoders, SinkContext, SinkEntry, SinkPlugin,
+};
 use singer_target::sink::{Report, Sink, SinkError};
 use singer_target::stream::Stream;
 
 use bucket::Bucket;
 use compare::Comparison;
-use config::{KeyFormat, NatsKvConfig, RefreshMode, ReviveDeleted};
+use config::NatsKvConfig;
+use config::{KeyFormat, RefreshMode, ReviveDeleted};
 use connect::Connection;
 use error::Failure;
 use key::{Collisions, KeyRules, KeyWriter};
 use read::{Reader, Way};
 use write::{Identity, Lifeline, StreamWriter, Window};
 
-inventory::submit! { SinkEntry::of::<NatsKv>() }
+inventory::submit! {
+    SinkEntry::of::<NatsKv>().with_check::<NatsKv>().with_discover::<NatsKv>()
+}
 
 /// Batches in flight at once: one is prepared and one is read for while others wait for acks.
 const CONCURRENCY: usize = 4;
@@ -107,6 +116,18 @@ impl SinkPlugin for NatsKv {
             sink.bucket(&sink.config.bucket).await?;
         }
         Ok(sink)
+    }
+}
+
+impl CheckPlugin for NatsKv {
+    async fn check(config: NatsKvConfig, context: SinkContext) -> Result<Vec<Finding>, SinkError> {
+        check::check(config, context).await
+    }
+}
+
+impl DiscoverPlugin for NatsKv {
+    async fn discover(config: NatsKvConfig, context: SinkContext) -> Result<Catalog, SinkError> {
+        discover::discover(config, context).await
     }
 }
 

@@ -109,7 +109,10 @@ impl Reader {
                 }
             });
         }
-        stream::iter(gets).buffered(CONCURRENT_GETS).try_collect().await
+        stream::iter(gets)
+            .buffered(CONCURRENT_GETS)
+            .try_collect()
+            .await
     }
 
     async fn batched(&self, keys: &[&str]) -> Result<Vec<Option<Found>>, Failure> {

@@ -41,17 +41,43 @@ impl KeyRules {
             max_bytes: MAX_SUBJECT_BYTES.saturating_sub(subject_prefix.len()),
         }
     }
+
+    /// What follows `key_prefix`, if `key` begins with it.
+    pub(super) fn without_prefix<'k>(&self, key: &'k str) -> Option<&'k str> {
+        key.strip_prefix(&self.prefix)
+    }
+
+    /// What stands between two parts.
+    pub(super) fn separator(&self) -> char {
+        match self.format {
+            KeyFormat::Escaped => '.',
+            KeyFormat::Legacy => '-',
+        }
+    }
+
+    /// The text of `value` as a part of a key, if it can be one.
+    pub(super) fn part(&self, value: Value<'_>) -> Option<String> {
+        let mut text = String::new();
+        self.push_part(value, &mut text).ok()?;
+        Some(text)
+    }
+
+    fn push_part(&self, value: Value<'_>, out: &mut String) -> Result<(), &'static str> {
+        match self.format {
+            KeyFormat::Escaped => push_part(value, out),
+            KeyFormat::Legacy => legacy::push_part(value, out),
+        }
+    }
 }
 
 /// Writes the keys of one stream.
 #[derive(Debug, Clone)]
 pub(super) struct KeyWriter {
-    format: KeyFormat,
+    rules: KeyRules,
     /// What all keys of the stream begin with: the prefix, the stream's name and a dot.
     head: String,
     /// Empty: the key is a hash of the content.
     properties: Vec<String>,
-    max_bytes: usize,
 }
 
 impl KeyWriter {
@@ -76,10 +102,9 @@ impl KeyWriter {
         }
         head.push('.');
         Ok(Self {
-            format: rules.format,
+            rules: rules.clone(),
             head,
             properties: key_properties.to_vec(),
-            max_bytes: rules.max_bytes,
         })
     }
 
@@ -104,27 +129,22 @@ impl KeyWriter {
             let value = record
                 .get(name)
                 .ok_or_else(|| format!("the key property '{name}' is missing"))?;
-            match self.format {
-                KeyFormat::Escaped => {
-                    separate(index, '.', out);
-                    push_part(value, out)
-                }
-                KeyFormat::Legacy => {
-                    separate(index, '-', out);
-                    legacy::push_part(value, out)
-                }
+            if index > 0 {
+                out.push(self.rules.separator());
             }
-            .map_err(|reason| format!("the key property '{name}' {reason}"))?;
+            self.rules
+                .push_part(value, out)
+                .map_err(|reason| format!("the key property '{name}' {reason}"))?;
         }
         let key = &out[start..];
-        if key.len() > self.max_bytes {
+        if key.len() > self.rules.max_bytes {
             return Err(format!(
                 "its key takes {} bytes, and the server can carry {}",
                 key.len(),
-                self.max_bytes
+                self.rules.max_bytes
             ));
         }
-        if self.format == KeyFormat::Legacy {
+        if self.rules.format == KeyFormat::Legacy {
             legacy::check(key)?;
         }
         Ok(())
@@ -143,13 +163,7 @@ impl KeyWriter {
         let tokens =
             |writer: &Self| writer.head.matches('.').count() + writer.properties.len().max(1);
         long.head.starts_with(&short.head)
-            && (self.format == KeyFormat::Legacy || tokens(short) == tokens(long))
-    }
-}
-
-fn separate(index: usize, separator: char, out: &mut String) {
-    if index > 0 {
-        out.push(separator);
+            && (self.rules.format == KeyFormat::Legacy || tokens(short) == tokens(long))
     }
 }
 
@@ -182,7 +196,7 @@ pub(super) struct SplitKey {
 
 /// Takes apart a key that a [`KeyWriter`] with these rules wrote; `None` if it did not write it.
 pub(super) fn split(rules: &KeyRules, key: &str) -> Option<SplitKey> {
-    let (stream, rest) = key.strip_prefix(&rules.prefix)?.split_once('.')?;
+    let (stream, rest) = rules.without_prefix(key)?.split_once('.')?;
     if stream.is_empty() || rest.is_empty() {
         return None;
     }
