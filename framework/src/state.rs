@@ -101,9 +101,9 @@ impl Ledger {
         self.printable.take()
     }
 
-    /// Whether there is a STATE to take.
-    pub(crate) fn has_printable(&self) -> bool {
-        self.printable.is_some()
+    /// Whether no ticket is open.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.epochs.iter().all(|epoch| epoch.open == 0)
     }
 
     fn close(&mut self) {
