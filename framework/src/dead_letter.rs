@@ -29,9 +29,19 @@ pub(crate) struct DeadLetter {
 impl DeadLetter {
     /// Opens `path` to append to it.
     pub(crate) fn open(path: &Path) -> Result<Self, RunError> {
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(|source| {
-            RunError::io(format!("cannot open the dead letter {} (setting dead_letter_file)", path.display()), source)
-        })?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(|source| {
+                RunError::io(
+                    format!(
+                        "cannot open the dead letter {} (setting dead_letter_file)",
+                        path.display()
+                    ),
+                    source,
+                )
+            })?;
         Ok(Self {
             path: path.to_owned(),
             file,
@@ -61,11 +71,14 @@ impl DeadLetter {
             });
             self.buffer.push_str(&schema.to_string());
             self.buffer.push('\n');
-            self.described.insert(stream.name().to_owned(), Arc::clone(stream));
+            self.described
+                .insert(stream.name().to_owned(), Arc::clone(stream));
         }
         let name = json!(stream.name());
         let error = json!({"line": line, "reason": reason});
-        self.buffer.push_str(&format!(r#"{{"type":"RECORD","stream":{name},"error":{error},"record":"#));
+        self.buffer.push_str(&format!(
+            r#"{{"type":"RECORD","stream":{name},"error":{error},"record":"#
+        ));
         record.write_json(&mut self.buffer);
         self.buffer.push_str("}\n");
         if let Some(ticket) = ticket {
@@ -83,7 +96,12 @@ impl DeadLetter {
         self.file
             .write_all(self.buffer.as_bytes())
             .and_then(|()| self.file.sync_data())
-            .map_err(|source| RunError::io(format!("cannot write the dead letter {}", self.path.display()), source))?;
+            .map_err(|source| {
+                RunError::io(
+                    format!("cannot write the dead letter {}", self.path.display()),
+                    source,
+                )
+            })?;
         self.buffer.clear();
         Ok(std::mem::take(&mut self.tickets))
     }

@@ -40,7 +40,13 @@ impl Emitter {
                 Ok(())
             })
             .map_err(|source| RunError::io("cannot start the thread that prints states", source))?;
-        Ok(Self { interval, last: None, pending: None, sender: Some(sender), thread: Some(thread) })
+        Ok(Self {
+            interval,
+            last: None,
+            pending: None,
+            sender: Some(sender),
+            thread: Some(thread),
+        })
     }
 
     /// Takes a STATE that may be printed. It replaces an older one that still waits.
@@ -51,7 +57,10 @@ impl Emitter {
     /// When to call [`print_due`](Self::print_due) next, if a STATE waits.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.pending.as_ref()?;
-        Some(self.last.map_or_else(Instant::now, |last| last + self.interval))
+        Some(
+            self.last
+                .map_or_else(Instant::now, |last| last + self.interval),
+        )
     }
 
     /// Prints the waiting STATE if its time has come.
@@ -74,7 +83,7 @@ impl Emitter {
     }
 
     /// Prints the waiting STATE, waits until all is written and reports any failure.
-    pub(crate) fn finish(mut self) -> Result<(), RunError> {
+    pub(crate) fn finish(&mut self) -> Result<(), RunError> {
         if let (Some(state), Some(sender)) = (self.pending.take(), &self.sender) {
             // Fails only if the thread has failed, which joining tells.
             let _ = sender.send(state);
@@ -86,8 +95,12 @@ impl Emitter {
         self.sender = None;
         match self.thread.take().map(JoinHandle::join) {
             None | Some(Ok(Ok(()))) => Ok(()),
-            Some(Ok(Err(source))) => Err(RunError::io("cannot write the state to the output", source)),
-            Some(Err(_)) => Err(RunError::Internal("the thread that prints states panicked".to_owned())),
+            Some(Ok(Err(source))) => {
+                Err(RunError::io("cannot write the state to the output", source))
+            }
+            Some(Err(_)) => Err(RunError::Internal(
+                "the thread that prints states panicked".to_owned(),
+            )),
         }
     }
 }

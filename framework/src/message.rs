@@ -39,7 +39,9 @@ pub(crate) fn parse<'a>(line: &[u8], tape: &'a mut Tape) -> Result<Message<'a>, 
         .root()
         .filter(|value| value.kind() == ValueKind::Object)
         .ok_or("a Singer message must be a JSON object")?;
-    let kind = whole.get("type").ok_or("a Singer message must have a \"type\"")?;
+    let kind = whole
+        .get("type")
+        .ok_or("a Singer message must have a \"type\"")?;
     match kind.as_str() {
         Some("RECORD") => record(whole),
         Some("STATE") => state(whole),
@@ -72,7 +74,9 @@ fn record(whole: Value<'_>) -> Result<Message<'_>, String> {
 }
 
 fn state(whole: Value<'_>) -> Result<Message<'_>, String> {
-    let value = whole.get("value").ok_or("a STATE message must have a \"value\"")?;
+    let value = whole
+        .get("value")
+        .ok_or("a STATE message must have a \"value\"")?;
     match value.kind() {
         ValueKind::Object => Ok(Message::State(Some(value))),
         ValueKind::Null => Ok(Message::State(None)),
@@ -128,12 +132,20 @@ mod tests {
     #[test]
     fn messages_are_read_whatever_the_order_of_their_members() {
         let mut tape = Tape::new();
-        let line = br#"{"record":{"a":1},"stream":"s","extra":0,"type":"RECORD","time_extracted":null}"#;
-        let Ok(Message::Record(record)) = parse(line, &mut tape) else { panic!("a record") };
-        assert_eq!((record.stream, record.record.to_json().as_str()), ("s", r#"{"a":1}"#));
+        let line =
+            br#"{"record":{"a":1},"stream":"s","extra":0,"type":"RECORD","time_extracted":null}"#;
+        let Ok(Message::Record(record)) = parse(line, &mut tape) else {
+            panic!("a record")
+        };
+        assert_eq!(
+            (record.stream, record.record.to_json().as_str()),
+            ("s", r#"{"a":1}"#)
+        );
         assert!(record.time_extracted.is_none());
         let line = br#"{"type":"SCHEMA","stream":"s","schema":{},"key_properties":["a","b"]}"#;
-        let Ok(Message::Schema(schema)) = parse(line, &mut tape) else { panic!("a schema") };
+        let Ok(Message::Schema(schema)) = parse(line, &mut tape) else {
+            panic!("a schema")
+        };
         assert_eq!(schema.key_properties, ["a", "b"]);
         assert!(schema.bookmark_properties.is_empty());
         let Ok(Message::State(None)) = parse(br#"{"type":"STATE","value":null}"#, &mut tape) else {
@@ -149,16 +161,34 @@ mod tests {
             (r#"{"stream":"secret"}"#, "must have a \"type\""),
             (r#"{"type":"SECRET"}"#, "unknown message type"),
             (r#"{"type":1}"#, "must be a string"),
-            (r#"{"type":"RECORD","stream":"secret"}"#, "must have a \"record\""),
+            (
+                r#"{"type":"RECORD","stream":"secret"}"#,
+                "must have a \"record\"",
+            ),
             (r#"{"type":"RECORD","record":{}}"#, "must have a \"stream\""),
-            (r#"{"type":"RECORD","record":{},"stream":""}"#, "must have a \"stream\""),
-            (r#"{"type":"SCHEMA","stream":"s"}"#, "must have a \"schema\""),
-            (r#"{"type":"SCHEMA","stream":"s","schema":{},"key_properties":"id"}"#, "list of names"),
-            (r#"{"type":"SCHEMA","stream":"s","schema":{},"key_properties":[1]}"#, "list of names"),
+            (
+                r#"{"type":"RECORD","record":{},"stream":""}"#,
+                "must have a \"stream\"",
+            ),
+            (
+                r#"{"type":"SCHEMA","stream":"s"}"#,
+                "must have a \"schema\"",
+            ),
+            (
+                r#"{"type":"SCHEMA","stream":"s","schema":{},"key_properties":"id"}"#,
+                "list of names",
+            ),
+            (
+                r#"{"type":"SCHEMA","stream":"s","schema":{},"key_properties":[1]}"#,
+                "list of names",
+            ),
             (r#"{"type":"STATE"}"#, "must have a \"value\""),
             (r#"{"type":"STATE","value":"secret"}"#, "must be an object"),
             (r#"{"type":"BATCH"}"#, "BATCH messages are not supported"),
-            (r#"{"type":"ACTIVATE_VERSION"}"#, "ACTIVATE_VERSION messages are not supported"),
+            (
+                r#"{"type":"ACTIVATE_VERSION"}"#,
+                "ACTIVATE_VERSION messages are not supported",
+            ),
             (r#"{"type":"STATE","value":{}} secret"#, "column 29"),
         ] {
             let problem = problem(line);

@@ -7,9 +7,9 @@ use jiff::{Timestamp, fmt::temporal::DateTimePrinter, tz::Offset};
 use crate::value::Value;
 
 /// The column that says when the tap read the record.
-pub const EXTRACTED_AT: &str = "_sdc_extracted_at";
+pub(crate) const EXTRACTED_AT: &str = "_sdc_extracted_at";
 /// The column that says when the target read it.
-pub const RECEIVED_AT: &str = "_sdc_received_at";
+pub(crate) const RECEIVED_AT: &str = "_sdc_received_at";
 
 const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
@@ -22,7 +22,9 @@ pub(crate) fn now() -> String {
 pub(crate) fn moment(time_extracted: Value<'_>, out: &mut String) -> Option<()> {
     let moment: Timestamp = time_extracted.as_str()?.parse().ok()?;
     out.clear();
-    PRINTER.print_timestamp_with_offset(&moment, Offset::UTC, &mut *out).ok()
+    PRINTER
+        .print_timestamp_with_offset(&moment, Offset::UTC, &mut *out)
+        .ok()
 }
 
 fn print(moment: Timestamp) -> String {
@@ -40,9 +42,18 @@ mod tests {
     #[test]
     fn moments_are_written_with_microseconds_in_utc() {
         for (given, written) in [
-            ("2024-02-29T12:00:00Z", Some("2024-02-29T12:00:00.000000+00:00")),
-            ("2024-02-29T12:00:00.1234567Z", Some("2024-02-29T12:00:00.123456+00:00")),
-            ("2024-02-29T12:00:00+02:00", Some("2024-02-29T10:00:00.000000+00:00")),
+            (
+                "2024-02-29T12:00:00Z",
+                Some("2024-02-29T12:00:00.000000+00:00"),
+            ),
+            (
+                "2024-02-29T12:00:00.1234567Z",
+                Some("2024-02-29T12:00:00.123456+00:00"),
+            ),
+            (
+                "2024-02-29T12:00:00+02:00",
+                Some("2024-02-29T10:00:00.000000+00:00"),
+            ),
             ("2024-02-30T12:00:00Z", None),
             ("2024-02-29", None),
             ("yesterday", None),

@@ -130,6 +130,8 @@ pub struct SinkEntry {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
     pub(crate) section: Section,
+    /// The crate that it comes from, whose logs are shown as the framework's own are.
+    pub(crate) crate_name: fn() -> &'static str,
     pub(crate) validate: fn(&Settings) -> Result<(), ConfigError>,
     pub(crate) open: Operation<Arc<dyn ErasedSink>>,
     pub(crate) check: Option<Operation<Vec<Finding>>>,
@@ -146,6 +148,12 @@ impl SinkEntry {
             name: P::NAME,
             description: P::DESCRIPTION,
             section: Section::of::<P::Config>(P::DESCRIPTION),
+            crate_name: || {
+                std::any::type_name::<P>()
+                    .split("::")
+                    .next()
+                    .unwrap_or_default()
+            },
             validate: |settings| {
                 ConfigError::unless_empty(P::validate(&settings.section::<P::Config>()?))
             },

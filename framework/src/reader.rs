@@ -48,7 +48,12 @@ pub(crate) fn spawn(
     std::thread::Builder::new()
         .name("reader".to_owned())
         .spawn(move || {
-            let mut reader = Reader { input, max_line_bytes, rest: Vec::new(), next_line: 1 };
+            let mut reader = Reader {
+                input,
+                max_line_bytes,
+                rest: Vec::new(),
+                next_line: 1,
+            };
             while let Some(chunk) = reader.next().transpose() {
                 let failed = chunk.is_err();
                 // The receiver is gone when the run has ended; then there is nobody to read for.
@@ -146,7 +151,9 @@ mod tests {
         let mut all = Vec::new();
         while let Some(chunk) = reader.next()? {
             all.extend(
-                chunk.lines().map(|(n, line)| (n, String::from_utf8_lossy(line).into_owned())),
+                chunk
+                    .lines()
+                    .map(|(n, line)| (n, String::from_utf8_lossy(line).into_owned())),
             );
         }
         Ok(all)
@@ -159,7 +166,11 @@ mod tests {
             let got = lines(input, piece, 100).expect("fine");
             assert_eq!(
                 got,
-                [(1, "one".to_owned()), (4, "four\r".to_owned()), (6, "six".to_owned())],
+                [
+                    (1, "one".to_owned()),
+                    (4, "four\r".to_owned()),
+                    (6, "six".to_owned())
+                ],
                 "in pieces of {piece}"
             );
         }
@@ -170,6 +181,9 @@ mod tests {
     #[test]
     fn a_line_that_is_too_long_is_an_error_with_its_number() {
         let error = lines(b"short\nmuch too long\n", 3, 8).expect_err("too long");
-        assert_eq!(error.to_string(), "line 2: longer than 8 bytes (setting max_line_bytes)");
+        assert_eq!(
+            error.to_string(),
+            "line 2: longer than 8 bytes (setting max_line_bytes)"
+        );
     }
 }

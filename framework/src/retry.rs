@@ -39,8 +39,13 @@ impl Retry {
         sink: Arc<dyn ErasedSink>,
         batch: Batch,
     ) -> Result<Delivered, SinkError> {
-        let mut done =
-            Delivered { batch: batch.clone(), written: 0, unchanged: 0, rejected: Vec::new(), retries: 0 };
+        let mut done = Delivered {
+            batch: batch.clone(),
+            written: 0,
+            unchanged: 0,
+            rejected: Vec::new(),
+            retries: 0,
+        };
         let mut pauses = self.pauses();
         let mut current = batch;
         // Where the records of `current` are in the first batch.
@@ -59,9 +64,14 @@ impl Retry {
                     done.written += report.written.saturating_sub(again);
                     done.unchanged += report.unchanged;
                     done.rejected.extend(
-                        report.rejected.into_iter().filter(|it| !open.contains(&it.index)).map(|it| {
-                            Rejection { index: origin[it.index], reason: it.reason }
-                        }),
+                        report
+                            .rejected
+                            .into_iter()
+                            .filter(|it| !open.contains(&it.index))
+                            .map(|it| Rejection {
+                                index: origin[it.index],
+                                reason: it.reason,
+                            }),
                     );
                     if open.len() < current.len() {
                         pauses = self.pauses();
@@ -75,7 +85,13 @@ impl Retry {
                 return Ok(done);
             }
             done.retries += 1;
-            pauses.wait(&self.shutdown, &format!("stream '{}'", current.stream().name()), cause).await?;
+            pauses
+                .wait(
+                    &self.shutdown,
+                    &format!("stream '{}'", current.stream().name()),
+                    cause,
+                )
+                .await?;
             current = current.retry(&open);
             origin = open.iter().map(|index| origin[*index]).collect();
         }
@@ -116,7 +132,9 @@ impl Pauses {
         let pause = self.backoff.next().unwrap_or(self.max);
         let text = cause.to_string();
         if shutdown.requested() {
-            return Err(SinkError::permanent(format!("{what}: {text}; not tried again, since the run was asked to stop")));
+            return Err(SinkError::permanent(format!(
+                "{what}: {text}; not tried again, since the run was asked to stop"
+            )));
         }
         if since.elapsed() + pause > self.max {
             return Err(SinkError::permanent(format!(
@@ -124,7 +142,10 @@ impl Pauses {
                 since.elapsed().as_secs_f64()
             )));
         }
-        tracing::warn!("{what}: {text}; trying again in {:.1} s", pause.as_secs_f64());
+        tracing::warn!(
+            "{what}: {text}; trying again in {:.1} s",
+            pause.as_secs_f64()
+        );
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = shutdown.wait() => {}
@@ -163,7 +184,10 @@ fn with_later_equals(batch: &Batch, unsettled: &[usize]) -> Vec<usize> {
     (*first..batch.len())
         .filter(|index| {
             let key = batch.key_hash(*index);
-            (unsettled.contains(index) && { keys.insert(key); true }) || keys.contains(&key)
+            (unsettled.contains(index) && {
+                keys.insert(key);
+                true
+            }) || keys.contains(&key)
         })
         .collect()
 }

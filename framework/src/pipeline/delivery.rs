@@ -60,7 +60,9 @@ impl Delivery {
         self.keys.insert(&batch);
         let retry = self.retry.clone();
         let sink = Arc::clone(&self.sink);
-        let task = self.tasks.spawn(async move { retry.write(sink, batch).await });
+        let task = self
+            .tasks
+            .spawn(async move { retry.write(sink, batch).await });
         self.tickets.insert(task.id(), tickets);
     }
 
@@ -111,15 +113,21 @@ impl Pipeline {
 
     /// Settles the records of a batch that is done.
     pub(super) fn settle(&mut self, done: Done) -> Result<(), RunError> {
-        let (id, delivered) =
-            done.map_err(|error| RunError::Internal(format!("a write ended unexpectedly: {error}")))?;
+        let (id, delivered) = done
+            .map_err(|error| RunError::Internal(format!("a write ended unexpectedly: {error}")))?;
         let delivered = delivered?;
         self.delivery.keys.remove(&delivered.batch);
         self.summary.delivered(&delivered);
         for rejection in &delivered.rejected {
             let record = delivered.batch.record(rejection.index);
             let stream = Arc::clone(delivered.batch.stream());
-            self.reject(&stream, record.value(), record.line(), &rejection.reason, None)?;
+            self.reject(
+                &stream,
+                record.value(),
+                record.line(),
+                &rejection.reason,
+                None,
+            )?;
         }
         // The dead letter is synced before any of these tickets can open a state.
         if !delivered.rejected.is_empty() {
@@ -151,7 +159,9 @@ impl Pipeline {
             }
             (OnInvalidRecord::DeadLetter, Some(dead_letter)) => {
                 self.summary.dead_lettered(stream);
-                tracing::warn!("line {line}: stream '{name}': record put into the dead letter: {reason}");
+                tracing::warn!(
+                    "line {line}: stream '{name}': record put into the dead letter: {reason}"
+                );
                 dead_letter.push(stream, record, line, reason, ticket);
             }
             _ => {

@@ -62,13 +62,19 @@ impl Intake {
 
     /// When the oldest open batch was opened.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.streams.values().filter_map(|source| source.batch.as_ref()).map(OpenBatch::opened).min()
+        self.streams
+            .values()
+            .filter_map(|source| source.batch.as_ref())
+            .map(OpenBatch::opened)
+            .min()
     }
 
     /// Takes a batch that was opened longer than `age` ago.
     pub(super) fn close_older_than(&mut self, age: Duration) -> Option<OpenBatch> {
         let oldest = self.oldest()?;
-        (oldest.elapsed() >= age).then(|| self.close_oldest()).flatten()
+        (oldest.elapsed() >= age)
+            .then(|| self.close_oldest())
+            .flatten()
     }
 
     fn close_oldest(&mut self) -> Option<OpenBatch> {
@@ -123,7 +129,12 @@ impl Pipeline {
         };
         let ticket = self.ledger.admit();
         let stream = &source.stream;
-        let key = match check(stream, &message, self.settings.validate_records, &self.intake.hasher) {
+        let key = match check(
+            stream,
+            &message,
+            self.settings.validate_records,
+            &self.intake.hasher,
+        ) {
             Ok(key) => key,
             Err(problem) => {
                 let stream = Arc::clone(stream);
@@ -136,14 +147,15 @@ impl Pipeline {
             && let Some(time) = message.time_extracted
         {
             if metadata::moment(time, &mut self.intake.extracted_at).is_none() {
-                let problem = "the \"time_extracted\" of a RECORD message must be a date-time with an offset";
+                let problem =
+                    "the \"time_extracted\" of a RECORD message must be a date-time with an offset";
                 return Err(RunError::input(number, problem));
             }
             extracted_at = &self.intake.extracted_at;
         }
-        let batch = source.batch.get_or_insert_with(|| {
-            OpenBatch::new(Arc::clone(stream))
-        });
+        let batch = source
+            .batch
+            .get_or_insert_with(|| OpenBatch::new(Arc::clone(stream)));
         let before = batch.bytes();
         batch.push(message.record, key, number, ticket);
         if self.intake.extraction_times {
@@ -157,18 +169,29 @@ impl Pipeline {
             return Ok(source.batch.take());
         }
         let most = self.settings.batch_size_bytes.saturating_mul(OPEN_BATCHES);
-        Ok(if self.intake.open_bytes > most { self.intake.close_oldest() } else { None })
+        Ok(if self.intake.open_bytes > most {
+            self.intake.close_oldest()
+        } else {
+            None
+        })
     }
 
     /// Learns of a stream, or of a change of one.
-    async fn take_schema(&mut self, number: u64, message: SchemaMessage<'_>) -> Result<(), RunError> {
+    async fn take_schema(
+        &mut self,
+        number: u64,
+        message: SchemaMessage<'_>,
+    ) -> Result<(), RunError> {
         let text = message.whole.to_json();
         let known = self.intake.streams.get_mut(message.stream);
         if known.as_ref().is_some_and(|source| source.message == text) {
             return Ok(());
         }
         let refused = |problem: String| {
-            RunError::input(number, format!("the schema of stream '{}': {problem}", message.stream))
+            RunError::input(
+                number,
+                format!("the schema of stream '{}': {problem}", message.stream),
+            )
         };
         let schema = serde_json::from_str(&message.schema.to_json())
             .map_err(|error| refused(error.to_string()))?;
@@ -190,7 +213,14 @@ impl Pipeline {
         );
         self.delivery.open_stream(&stream).await?;
         let name = message.stream.to_owned();
-        self.intake.streams.insert(name, Source { stream, message: text, batch: None });
+        self.intake.streams.insert(
+            name,
+            Source {
+                stream,
+                message: text,
+                batch: None,
+            },
+        );
         Ok(())
     }
 }
@@ -222,7 +252,9 @@ fn key_hash(stream: &Stream, record: Value<'_>, hasher: &RandomState) -> Result<
     for name in stream.key_properties() {
         match record.get(name) {
             None => return Err(format!("the key property {name:?} is missing")),
-            Some(value) if value.is_null() => return Err(format!("the key property {name:?} is null")),
+            Some(value) if value.is_null() => {
+                return Err(format!("the key property {name:?} is null"));
+            }
             Some(value) => match (value.as_str(), value.json_slice()) {
                 (Some(text), _) | (None, Some(text)) => text.hash(&mut hash),
                 (None, None) => {}

@@ -106,7 +106,9 @@ impl Pipeline {
             if self.ledger.is_settled() {
                 return Ok(end);
             }
-            Err(RunError::Internal("records were read that were never settled".to_owned()))
+            Err(RunError::Internal(
+                "records were read that were never settled".to_owned(),
+            ))
         });
         (outcome, self.summary)
     }
@@ -155,7 +157,10 @@ impl Pipeline {
 
     /// When the loop must turn again although nothing happens: for an old batch or a state.
     fn next_wake(&self) -> Option<Instant> {
-        let batch = self.intake.oldest().map(|opened| opened + self.batch_wait());
+        let batch = self
+            .intake
+            .oldest()
+            .map(|opened| opened + self.batch_wait());
         batch.into_iter().chain(self.emitter.due()).min()
     }
 

@@ -25,7 +25,10 @@ struct Counts {
 
 impl Default for Summary {
     fn default() -> Self {
-        Self { started: Instant::now(), streams: BTreeMap::new() }
+        Self {
+            started: Instant::now(),
+            streams: BTreeMap::new(),
+        }
     }
 }
 
@@ -51,7 +54,11 @@ impl Summary {
 
     /// Says how far the run is.
     pub(super) fn log_progress(&self) {
-        let settled: usize = self.streams.values().map(|counts| counts.written + counts.unchanged).sum();
+        let settled: usize = self
+            .streams
+            .values()
+            .map(|counts| counts.written + counts.unchanged)
+            .sum();
         tracing::info!(records = settled, seconds = self.seconds(), "loading");
     }
 
@@ -59,8 +66,23 @@ impl Summary {
     pub(crate) fn log(&self) {
         let seconds = self.seconds();
         for (stream, counts) in &self.streams {
-            let Counts { written, unchanged, skipped, dead_lettered, retries } = counts;
-            tracing::info!(stream, written, unchanged, skipped, dead_lettered, retries, seconds, "loaded");
+            let Counts {
+                written,
+                unchanged,
+                skipped,
+                dead_lettered,
+                retries,
+            } = counts;
+            tracing::info!(
+                stream,
+                written,
+                unchanged,
+                skipped,
+                dead_lettered,
+                retries,
+                seconds,
+                "loaded"
+            );
         }
     }
 
