@@ -68,8 +68,9 @@ impl Emitter {
         if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
             return self.join();
         }
+        let due = self.due();
         let now = Instant::now();
-        if self.due().is_none_or(|due| now < due) {
+        if due.is_none_or(|due| now < due) {
             return Ok(());
         }
         if let (Some(state), Some(sender)) = (self.pending.take(), &self.sender) {
@@ -102,5 +103,67 @@ impl Emitter {
                 "the thread that prints states panicked".to_owned(),
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Output(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Output {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0
+                .lock()
+                .expect("not poisoned")
+                .extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn states_are_coalesced_and_the_last_is_always_printed() {
+        let output = Output::default();
+        let mut emitter =
+            Emitter::spawn(output.clone(), Duration::from_secs(3600)).expect("starts");
+        for state in ["1", "2", "3"] {
+            emitter.push(state.to_owned());
+            emitter.print_due().expect("printed");
+        }
+        emitter.finish().expect("printed");
+        assert_eq!(*output.0.lock().expect("not poisoned"), b"1\n3\n");
+    }
+
+    #[test]
+    fn an_output_that_was_closed_is_an_error() {
+        let mut emitter = Emitter::spawn(Closed, Duration::ZERO).expect("starts");
+        emitter.push("1".to_owned());
+        let error = emitter.finish().expect_err("closed");
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot write the state to the output"),
+            "{error}"
+        );
     }
 }

@@ -358,3 +358,72 @@ fn refuse_duplicates(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nowhere;
+
+    impl Sink for Nowhere {
+        async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+            Ok(Report::all_written(batch))
+        }
+    }
+
+    impl SinkPlugin for Nowhere {
+        const NAME: &'static str = "nowhere";
+        const DESCRIPTION: &'static str = "Drops records";
+        type Config = NoSettings;
+        type Sink = Self;
+
+        async fn open(_: NoSettings, _: SinkContext) -> Result<Self, SinkError> {
+            Ok(Self)
+        }
+    }
+
+    #[derive(serde::Deserialize, JsonSchema)]
+    struct NoSettings {}
+
+    #[test]
+    fn an_absent_sink_is_a_loud_error() {
+        let empty = Registry::new(std::iter::empty(), std::iter::empty()).expect("no duplicates");
+        let error = empty.sink("nats-kv").err().expect("absent").to_string();
+        assert!(
+            error.contains("no sink 'nats-kv' (it has: none)"),
+            "{error}"
+        );
+        assert!(error.contains("use the_crate as _"), "{error}");
+        let one = SinkEntry::of::<Nowhere>();
+        let registry = Registry::new([one].into_iter(), std::iter::empty()).expect("one");
+        assert!(registry.sink("nowhere").is_ok());
+        assert!(
+            registry
+                .sink("other")
+                .err()
+                .expect("absent")
+                .to_string()
+                .contains("it has: nowhere")
+        );
+    }
+
+    #[test]
+    fn two_plugins_with_one_name_are_refused() {
+        let entry = SinkEntry::of::<Nowhere>();
+        let error = Registry::new([entry, entry].into_iter(), std::iter::empty()).err();
+        assert_eq!(
+            error,
+            Some(RegistryError::Duplicate {
+                kind: "sink",
+                name: "nowhere"
+            })
+        );
+    }
+
+    #[test]
+    fn what_a_sink_offers_is_what_it_was_registered_with() {
+        let entry = SinkEntry::of::<Nowhere>();
+        assert!(entry.check.is_none() && entry.discover.is_none());
+        assert_eq!((entry.crate_name)(), "singer_target");
+    }
+}

@@ -191,3 +191,168 @@ fn with_later_equals(batch: &Batch, unsettled: &[usize]) -> Vec<usize> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::batch::OpenBatch;
+    use crate::sink::Sink;
+    use crate::state::Ledger;
+    use crate::stream::Stream;
+    use crate::validate::Validator;
+    use crate::value::Tape;
+
+    /// Answers each write as told, and remembers which records it was given.
+    #[derive(Default)]
+    struct Scripted {
+        answers: Mutex<VecDeque<Result<Report, SinkError>>>,
+        seen: Mutex<Vec<(u32, Vec<String>)>>,
+    }
+
+    impl Sink for Scripted {
+        async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+            let records = batch
+                .records()
+                .map(|record| record.value().to_json())
+                .collect();
+            self.seen
+                .lock()
+                .expect("not poisoned")
+                .push((batch.attempt(), records));
+            let answer = self.answers.lock().expect("not poisoned").pop_front();
+            answer.unwrap_or_else(|| Ok(Report::all_written(batch)))
+        }
+    }
+
+    /// Records whose keys are the given numbers.
+    fn batch(keys: &[u64]) -> Batch {
+        let schema = serde_json::json!({});
+        let validator = Validator::new(&schema).expect("valid");
+        let mut open = OpenBatch::new(Stream::new("s".into(), schema, vec![], vec![], validator));
+        let mut ledger = Ledger::default();
+        for (line, key) in keys.iter().enumerate() {
+            let record = Tape::parsed(&format!("{{\"n\":{line}}}"));
+            open.push(
+                record.root().expect("a value"),
+                *key,
+                line as u64,
+                ledger.admit(),
+            );
+        }
+        open.close().0
+    }
+
+    async fn write(
+        keys: &[u64],
+        answers: Vec<Result<Report, SinkError>>,
+    ) -> (Result<Delivered, SinkError>, Vec<(u32, Vec<String>)>) {
+        let sink = Arc::new(Scripted {
+            answers: Mutex::new(answers.into()),
+            seen: Mutex::default(),
+        });
+        let retry = Retry {
+            max: Duration::from_secs(60),
+            shutdown: Shutdown::never(),
+        };
+        let outcome = retry.write(sink.clone(), batch(keys)).await;
+        let seen = std::mem::take(&mut *sink.seen.lock().expect("not poisoned"));
+        (outcome, seen)
+    }
+
+    fn records(numbers: &[usize]) -> Vec<String> {
+        numbers.iter().map(|n| format!("{{\"n\":{n}}}")).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_unsettled_records_are_written_again_with_later_ones_of_their_key() {
+        let first = Report {
+            written: 2,
+            unsettled: vec![1, 3],
+            rejected: vec![Rejection {
+                index: 0,
+                reason: "too large".into(),
+            }],
+            ..Report::default()
+        };
+        let second = Report {
+            written: 2,
+            rejected: vec![Rejection {
+                index: 2,
+                reason: "odd".into(),
+            }],
+            ..Report::default()
+        };
+        let (outcome, seen) = write(&[1, 2, 3, 4, 2], vec![Ok(first), Ok(second)]).await;
+        assert_eq!(
+            seen,
+            [(0, records(&[0, 1, 2, 3, 4])), (1, records(&[1, 3, 4]))]
+        );
+        let done = outcome.expect("delivered");
+        assert_eq!((done.written, done.unchanged, done.retries), (3, 0, 1));
+        let rejected: Vec<_> = done.rejected.iter().map(|it| it.index).collect();
+        assert_eq!(rejected, [0, 4]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn transient_errors_are_retried_until_the_time_is_up() {
+        let (outcome, seen) = write(
+            &[1],
+            vec![
+                Err(SinkError::transient("gone")),
+                Err(SinkError::transient("gone")),
+            ],
+        )
+        .await;
+        assert_eq!(outcome.expect("delivered").written, 1);
+        assert_eq!(seen.len(), 3);
+        let forever = (0..1000)
+            .map(|_| Err(SinkError::transient("gone")))
+            .collect();
+        let (outcome, _) = write(&[1], forever).await;
+        let error = outcome.expect_err("given up").to_string();
+        assert!(
+            error.contains("stream 's': gone; given up after"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_report_that_forgets_a_record_is_an_error() {
+        for report in [
+            Report {
+                written: 1,
+                ..Report::default()
+            },
+            Report {
+                written: 3,
+                ..Report::default()
+            },
+            Report {
+                written: 1,
+                unsettled: vec![2],
+                ..Report::default()
+            },
+            Report {
+                unsettled: vec![1, 1],
+                ..Report::default()
+            },
+        ] {
+            let (outcome, _) = write(&[1, 2], vec![Ok(report)]).await;
+            let error = outcome.expect_err("refused").to_string();
+            assert!(
+                error.contains("the sink's report of a batch of 2 records"),
+                "{error}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn other_errors_end_the_run_at_once() {
+        let (outcome, seen) = write(&[1], vec![Err(SinkError::unavailable("no"))]).await;
+        assert!(matches!(outcome, Err(SinkError::Unavailable(_))));
+        assert_eq!(seen.len(), 1);
+    }
+}

@@ -39,6 +39,14 @@ impl Shutdown {
         Ok(Self(receiver))
     }
 
+    /// For tests: a run that no signal ends.
+    #[cfg(test)]
+    pub(crate) fn never() -> Self {
+        let (sender, receiver) = watch::channel(None);
+        std::mem::forget(sender);
+        Self(receiver)
+    }
+
     /// The signal that came first, if one came.
     pub(crate) fn signal(&self) -> Option<Signal> {
         *self.0.borrow()
