@@ -12,25 +12,25 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-use crate::config::{ConfigError, Environment};
+use crate::config::{ConfigError, Environment, variable};
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Level {
     /// Nothing
     Off,
-    /// What ended the run
+    /// Only what ends the run
     #[value(alias = "critical", alias = "fatal")]
     Error,
-    /// And what somebody should look at
+    /// Also what needs attention
     #[value(alias = "warning")]
     Warn,
-    /// And how the run goes
+    /// Also how the run goes
     #[default]
     Info,
-    /// And why, for each batch
+    /// Also what happens to each batch
     Debug,
-    /// And all there is
+    /// Everything
     #[value(alias = "notset")]
     Trace,
 }
@@ -49,7 +49,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Logs, on stderr")]
 pub struct LogOptions {
-    /// How much to log; default: $<TARGET>_LOGLEVEL, $LOGLEVEL, info
+    /// How much to log
     #[arg(
         long,
         global = true,
@@ -58,7 +58,7 @@ pub struct LogOptions {
         value_name = "LEVEL"
     )]
     pub log_level: Option<Level>,
-    /// What a line looks like; default: $<TARGET>_LOG_FORMAT, text
+    /// What a line looks like
     #[arg(
         long,
         global = true,
@@ -83,9 +83,8 @@ pub fn init(
     options: LogOptions,
     environment: &Environment,
 ) -> Result<(), ConfigError> {
-    let prefix = target_name.to_uppercase().replace('-', "_");
-    let level_variables = [format!("{prefix}_LOGLEVEL"), "LOGLEVEL".to_owned()];
-    let format_variables = [format!("{prefix}_LOG_FORMAT")];
+    let level_variables = level_variables(target_name);
+    let format_variables = [format_variable(target_name)];
     let level = choose(options.log_level, environment, &level_variables)?;
     let format = choose(options.log_format, environment, &format_variables)?;
     let stderr = std::io::stderr();
@@ -96,6 +95,16 @@ pub fn init(
     // A program that embeds the framework may have set its own, which then stays.
     let _ = tracing::subscriber::set_global_default(Registry::default().with(layer));
     Ok(())
+}
+
+/// The variables that set the level, the first one winning.
+pub(crate) fn level_variables(target_name: &str) -> [String; 2] {
+    [variable(target_name, "loglevel"), "LOGLEVEL".to_owned()]
+}
+
+/// The variable that sets the format.
+pub(crate) fn format_variable(target_name: &str) -> String {
+    variable(target_name, "log_format")
 }
 
 /// The option, else the first variable that is set, else the default.
@@ -220,7 +229,7 @@ mod tests {
 
     #[test]
     fn the_command_line_wins_then_the_targets_variable() {
-        let variables = ["TARGET_X_LOGLEVEL", "LOGLEVEL"].map(str::to_owned);
+        let variables = level_variables("target-x");
         let environment: Environment = [("LOGLEVEL", "ERROR"), ("TARGET_X_LOGLEVEL", "Warning")]
             .into_iter()
             .collect();

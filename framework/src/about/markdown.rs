@@ -107,7 +107,10 @@ fn write_setting(out: &mut String, setting: &Setting, target_name: &str) {
     if choices.is_empty() {
         push(out, format_args!("- Allowed: {}\n", setting.allowed()));
     }
-    push(out, format_args!("- Default: {}\n", default(setting)));
+    match setting.default() {
+        None if setting.required => out.push_str("- Required\n"),
+        _ => push(out, format_args!("- Default: {}\n", default(setting))),
+    }
     for example in setting.schema()["examples"]
         .as_array()
         .into_iter()

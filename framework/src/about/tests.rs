@@ -85,19 +85,16 @@ fn text() {
     Settings: Sample sink
 
       bucket (required)
-          a string that is not empty
-          TARGET_X_BUCKET
+          a string that is not empty; TARGET_X_BUCKET
           Where to write. A bucket is created if need be.
           Names: letters | digits.
 
       password
-          a string, secret
-          TARGET_X_PASSWORD
+          a string, secret; TARGET_X_PASSWORD
           The password.
 
       mode = "skip"
-          one of fail, skip, dead_letter
-          TARGET_X_MODE
+          one of fail, skip, dead_letter; TARGET_X_MODE
           What to do.
           - fail: End the run with an error. What came before is loaded, and no state past
             it is written.
@@ -105,18 +102,15 @@ fn text() {
           - dead_letter: Append it to `dead_letter_file` with the reason, and go on.
 
       wait_seconds = 0.5
-          a number, 0 or more
-          TARGET_X_WAIT_SECONDS
+          a number, 0 or more; TARGET_X_WAIT_SECONDS
           How long to wait.
 
       tls_key
-          the path of a file
-          TARGET_X_TLS_KEY
+          the path of a file; TARGET_X_TLS_KEY
           A key.
 
       tags = []
-          a list, each item a string
-          TARGET_X_TAGS
+          a list of strings; TARGET_X_TAGS
           Labels.
     "#);
 }
@@ -246,7 +240,7 @@ fn markdown() {
     Names: letters | digits.
 
     - Allowed: a string that is not empty
-    - Default: required
+    - Required
     - Environment: `TARGET_X_BUCKET`
 
     ### `password`
@@ -292,7 +286,7 @@ fn markdown() {
 
     Labels.
 
-    - Allowed: a list, each item a string
+    - Allowed: a list of strings
     - Default: `[]`
     - Environment: `TARGET_X_TAGS`
     "#);

@@ -52,8 +52,12 @@ fn describe(out: &mut String, setting: &Setting, target_name: &str) {
     };
     let secret = if setting.is_secret() { ", secret" } else { "" };
     push(out, format_args!("\n  {}{state}\n", setting.name));
-    paragraph(out, "      ", &format!("{}{secret}", setting.allowed()));
-    paragraph(out, "      ", &setting.variable(target_name));
+    let variable = setting.variable(target_name);
+    paragraph(
+        out,
+        "      ",
+        &format!("{}{secret}; {variable}", setting.allowed()),
+    );
     for text in setting.description().split("\n\n") {
         paragraph(out, "      ", text);
     }

@@ -25,7 +25,7 @@ pub(super) fn allowed(schema: &Value) -> String {
 
 fn any(alternatives: impl Iterator<Item = String>) -> String {
     let alternatives: Vec<_> = alternatives.collect();
-    alternatives.join(", or ")
+    alternatives.join(" or ")
 }
 
 fn of_type(name: &str, schema: &Value) -> String {
@@ -35,14 +35,30 @@ fn of_type(name: &str, schema: &Value) -> String {
         "number" => format!("a number{}", range(schema)),
         "string" => string(schema),
         "array" => match &schema["items"] {
-            items @ Value::Object(_) => format!("a list, each item {}", allowed(items)),
+            items @ Value::Object(_) => match plain(items) {
+                Some(noun) => format!("a list of {noun}s"),
+                None => format!("a list, each item {}", allowed(items)),
+            },
             _ => "a list".to_owned(),
         },
         "object" => match &schema["additionalProperties"] {
-            values @ Value::Object(_) => format!("an object, each value {}", allowed(values)),
+            values @ Value::Object(_) => match plain(values) {
+                Some(noun) => format!("an object of {noun}s"),
+                None => format!("an object, each value {}", allowed(values)),
+            },
             _ => "an object".to_owned(),
         },
         other => other.to_owned(),
+    }
+}
+
+/// The noun of a type that anything may be said of.
+fn plain(schema: &Value) -> Option<&'static str> {
+    match allowed(schema).as_str() {
+        "a string" => Some("string"),
+        "a number" => Some("number"),
+        "a whole number" => Some("whole number"),
+        _ => None,
     }
 }
 
@@ -111,7 +127,7 @@ mod tests {
             ),
             (
                 json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-                "a string, or a list, each item a string",
+                "a string or a list of strings",
             ),
         ];
         for (schema, words) in cases {

@@ -23,6 +23,8 @@ impl std::fmt::Debug for Environment {
 impl Environment {
     /// The process's environment, and below it `.env` in the working directory if there is one.
     ///
+    /// In `.env`, `$NAME` stands for another variable unless the value is in single quotes.
+    ///
     /// # Errors
     /// The `.env` file cannot be read.
     pub fn of_process() -> Result<Self, ConfigError> {

@@ -32,6 +32,7 @@ mod target;
 mod validate;
 
 pub use env::Environment;
+pub(crate) use env::variable;
 pub use problem::{ConfigError, Problem};
 pub use schema::{Choice, Section, SectionDocs, Setting, SettingsSchema};
 pub use secret::Secret;
@@ -86,9 +87,12 @@ impl Settings {
                 .next()
                 .unwrap_or_default()
                 .to_owned();
-            let secret = section.get(&name).is_some_and(Setting::is_secret);
-            let reason = if secret {
-                "cannot be used (its value is hidden)".to_owned()
+            // The struct's own message may quote the value, which may be a URL with a password.
+            let value = self.0.get(&name);
+            let hidden = section.get(&name).is_some_and(Setting::is_secret)
+                || value.is_some_and(|value| value.to_string().contains('@'));
+            let reason = if hidden {
+                "cannot be used (its value is not shown)".to_owned()
             } else {
                 error.inner().to_string()
             };

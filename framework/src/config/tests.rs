@@ -8,6 +8,7 @@ use super::*;
 
 /// A sink with one setting of each kind.
 #[derive(Debug, PartialEq, serde::Deserialize, JsonSchema)]
+#[schemars(extend("dependentRequired" = { "user": ["password"] }))]
 struct SinkSettings {
     /// Who connects.
     user: Option<String>,
@@ -178,7 +179,7 @@ fn all_problems_are_told_at_once() {
     batch_size_rows: 0 is too small; allowed: a whole number from 1 to 100000 (set by config.json)
     batch_size_bytes: 1.5 is a number with a fraction; allowed: a whole number, 1 or more (set by config.json)
     max_line_bytes: true is a boolean; allowed: a whole number, 1024 or more (set by config.json)
-    tags: at /1, 2 is a number; allowed: a list, each item a string (set by config.json)
+    tags: at /1, 2 is a number; allowed: a list of strings (set by config.json)
     bucket: "" is too short; allowed: a string that is not empty (set by config.json)
     state_interval_seconds: -1 is too small; allowed: a number from 0 to 86400 (set by config.json)
     "#);
@@ -186,10 +187,14 @@ fn all_problems_are_told_at_once() {
 
 #[test]
 fn missing_settings_say_why_they_are_needed() {
-    let text = problems("missing", r#"{"on_invalid_record": "dead_letter"}"#);
+    let text = problems(
+        "missing",
+        r#"{"on_invalid_record": "dead_letter", "user": "ann"}"#,
+    );
     assert_snapshot!(text, @r"
-    bucket: is required but not set; allowed: a string that is not empty
-    dead_letter_file: is required when on_invalid_record is dead_letter but not set; allowed: the path of a file
+    bucket: is not set but is required; allowed: a string that is not empty
+    dead_letter_file: is not set but is required when on_invalid_record is dead_letter; allowed: the path of a file
+    password: is not set but is required when user is set; allowed: a string of at least 3 characters
     ");
 }
 

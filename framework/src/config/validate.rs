@@ -126,33 +126,42 @@ fn explain_rule(
         return ("settings".to_owned(), error.masked().to_string());
     };
     let rule = error.schema_path().to_string();
-    let because = reason(&rule, document);
+    let because = reason(&rule, &setting.name, error.instance(), document);
     let message = format!(
-        "is required{because} but not set; allowed: {}",
+        "is not set but is required{because}; allowed: {}",
         setting.allowed()
     );
     (setting.name.clone(), message)
 }
 
 /// Which other setting asks for the missing one, if a rule between settings does.
-fn reason(rule: &str, document: &Value) -> String {
-    if let Some((section, _)) = rule.split_once("/then/") {
-        let condition = document.pointer(&format!("{section}/if/properties"));
-        let parts: Vec<_> = condition
-            .and_then(Value::as_object)
+fn reason(rule: &str, missing: &str, given: &Value, document: &Value) -> String {
+    let at = |path: &str| document.pointer(path).and_then(Value::as_object);
+    let causes: Vec<String> = if let Some((section, _)) = rule.split_once("/then/") {
+        at(&format!("{section}/if/properties"))
             .into_iter()
             .flatten()
             .filter_map(|(name, schema)| Some(format!("{name} is {}", schema["const"].as_str()?)))
-            .collect();
-        if !parts.is_empty() {
-            return format!(" when {}", parts.join(" and "));
-        }
+            .collect()
+    } else if rule.ends_with("/dependentRequired") {
+        let asks = |names: &Value| {
+            names
+                .as_array()
+                .is_some_and(|names| names.contains(&missing.into()))
+        };
+        at(rule)
+            .into_iter()
+            .flatten()
+            .filter(|(name, names)| given.get(name).is_some() && asks(names))
+            .map(|(name, _)| format!("{name} is set"))
+            .collect()
+    } else {
+        Vec::new()
+    };
+    if causes.is_empty() {
+        return String::new();
     }
-    if let Some((_, dependents)) = rule.split_once("/dependentRequired/") {
-        let name = dependents.split('/').next().unwrap_or(dependents);
-        return format!(" when {name} is set");
-    }
-    String::new()
+    format!(" when {}", causes.join(" and "))
 }
 
 /// What is wrong with a value; the value itself only if it is no secret.
