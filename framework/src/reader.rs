@@ -23,8 +23,9 @@ pub(crate) struct Chunk {
 impl Chunk {
     /// The lines with their numbers, counted from 1, without line ends. Blank ones are left out.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        self.data
-            .split(|byte| *byte == b'\n')
+        let ends = memchr::memchr_iter(b'\n', &self.data).chain([self.data.len()]);
+        let mut start = 0;
+        ends.map(move |end| &self.data[std::mem::replace(&mut start, end + 1)..end])
             .zip(self.first_line..)
             .map(|(line, number)| (number, without_mark(line, number)))
             .filter(|(_, line)| !line.trim_ascii().is_empty())
@@ -86,14 +87,13 @@ impl<R: Read> Reader<R> {
             if read == 0 {
                 return Ok((!data.is_empty()).then(|| self.chunk(data)));
             }
-            let line_end = data[before..].iter().rposition(|byte| *byte == b'\n');
+            let line_end = memchr::memrchr(b'\n', &data[before..]);
             if let Some(line_end) = line_end.map(|at| before + at) {
                 self.rest = data.split_off(line_end + 1);
                 data.pop();
-                self.check_line(self.rest.len(), 0)?;
                 return Ok(Some(self.chunk(data)));
             }
-            self.check_line(data.len(), 0)?;
+            self.check_line(data.len())?;
         }
     }
 
@@ -109,20 +109,24 @@ impl<R: Read> Reader<R> {
 
     fn chunk(&mut self, data: Vec<u8>) -> Chunk {
         let first_line = self.next_line;
-        self.next_line += 1 + data.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.next_line += 1 + memchr::memchr_iter(b'\n', &data).count() as u64;
         Chunk { data, first_line }
     }
 
-    fn check_line(&self, length: usize, offset: u64) -> Result<(), RunError> {
-        if length <= self.max_line_bytes {
-            return Ok(());
-        }
-        let problem = format!(
-            "longer than {} bytes (setting max_line_bytes)",
-            self.max_line_bytes
-        );
-        Err(RunError::input(self.next_line + offset, problem))
+    fn check_line(&self, length: usize) -> Result<(), RunError> {
+        check_length(self.next_line, length, self.max_line_bytes)
     }
+}
+
+/// Refuses a line that is longer than `max_line_bytes`.
+pub(crate) fn check_length(line: u64, length: usize, max: usize) -> Result<(), RunError> {
+    if length <= max {
+        return Ok(());
+    }
+    Err(RunError::input(
+        line,
+        format!("longer than {max} bytes (setting max_line_bytes)"),
+    ))
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl Pauses {
         let text = cause.to_string();
         if shutdown.requested() {
             return Err(SinkError::permanent(format!(
-                "{what}: {text}; not tried again, since the run was asked to stop"
+                "{what}: {text}; not tried again, since the run is ending"
             )));
         }
         if since.elapsed() + pause > self.max {
@@ -255,7 +255,7 @@ mod tests {
         });
         let retry = Retry {
             max: Duration::from_secs(60),
-            shutdown: Shutdown::never(),
+            shutdown: Shutdown::new(),
         };
         let outcome = retry.write(sink.clone(), batch(keys)).await;
         let seen = std::mem::take(&mut *sink.seen.lock().expect("not poisoned"));

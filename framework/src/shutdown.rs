@@ -1,11 +1,22 @@
-//! Signals. The first one asks the run to stop reading and to finish what is in flight; the second
-//! one ends the process at once.
+//! Ending early: because of a signal, or because the run has failed.
+//!
+//! The first signal asks the run to stop reading and to finish what is in flight; the second one
+//! ends the process at once. Signals are heard on a thread of their own, so that the second one
+//! also ends a run that is stuck.
+
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Whether the run was asked to stop, and how.
+/// Whether the run is ending, and why.
 #[derive(Debug, Clone)]
-pub(crate) struct Shutdown(watch::Receiver<Option<Signal>>);
+pub(crate) struct Shutdown(Arc<watch::Sender<Option<Reason>>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Signal(Signal),
+    Failure,
+}
 
 /// A signal that ends a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,42 +36,62 @@ impl Signal {
 }
 
 impl Shutdown {
+    /// A run that nothing ends but [`fail`](Self::fail).
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+
     /// Listens for signals from now on.
     pub(crate) fn listen() -> std::io::Result<Self> {
-        let mut signals = Signals::new()?;
-        let (sender, receiver) = watch::channel(None);
-        tokio::spawn(async move {
-            let first = signals.next().await;
-            tracing::warn!("asked to stop: finishing what is in flight; once more to stop at once");
-            sender.send_replace(Some(first));
-            let second = signals.next().await;
-            std::process::exit(second.exit_code().into());
+        let shutdown = Self::new();
+        let heard = shutdown.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let mut signals = {
+            let _context = runtime.enter();
+            Signals::new()?
+        };
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                let first = runtime.block_on(signals.next());
+                tracing::warn!(
+                    "asked to stop: finishing what is in flight; ask again to stop at once"
+                );
+                heard.0.send_replace(Some(Reason::Signal(first)));
+                let second = runtime.block_on(signals.next());
+                std::process::exit(second.exit_code().into());
+            })?;
+        Ok(shutdown)
+    }
+
+    /// The run has failed: what is in flight is finished, but nothing is tried again.
+    pub(crate) fn fail(&self) {
+        self.0.send_if_modified(|reason| {
+            let first = reason.is_none();
+            reason.get_or_insert(Reason::Failure);
+            first
         });
-        Ok(Self(receiver))
     }
 
-    /// For tests: a run that no signal ends.
-    #[cfg(test)]
-    pub(crate) fn never() -> Self {
-        let (sender, receiver) = watch::channel(None);
-        std::mem::forget(sender);
-        Self(receiver)
-    }
-
-    /// The signal that came first, if one came.
+    /// The signal that ends the run, if one does.
     pub(crate) fn signal(&self) -> Option<Signal> {
-        *self.0.borrow()
+        match *self.0.borrow() {
+            Some(Reason::Signal(signal)) => Some(signal),
+            _ => None,
+        }
     }
 
-    /// Whether a signal came.
+    /// Whether the run is ending.
     pub(crate) fn requested(&self) -> bool {
-        self.signal().is_some()
+        self.0.borrow().is_some()
     }
 
-    /// Waits for a signal.
+    /// Waits until the run is ending.
     pub(crate) async fn wait(&self) {
-        // The sender lives until the process ends.
-        let _ = self.0.clone().wait_for(Option::is_some).await;
+        // The sender is ours, so it is still there.
+        let _ = self.0.subscribe().wait_for(Option::is_some).await;
     }
 }
 

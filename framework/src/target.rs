@@ -189,9 +189,14 @@ impl Target {
         );
         let (outcome, summary) = pipeline.run(lines).await;
         summary.log();
-        match outcome? {
-            End::Complete => Ok(ExitCode::SUCCESS),
-            End::Stopped(signal) => Ok(ExitCode::from(signal.exit_code())),
+        match (outcome, shutdown.signal()) {
+            (Ok(End::Complete), _) => Ok(ExitCode::SUCCESS),
+            (Ok(End::Stopped(signal)), _) => Ok(ExitCode::from(signal.exit_code())),
+            (Err(error), Some(signal)) => {
+                cli::print_error(self.info.name, &error);
+                Ok(ExitCode::from(signal.exit_code()))
+            }
+            (Err(error), None) => Err(error),
         }
     }
 }

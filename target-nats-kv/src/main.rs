@@ -9,8 +9,12 @@ use singer_sinks as _;
 use singer_target::Target;
 
 fn main() -> ExitCode {
-    Target::new("target-nats-kv", env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_DESCRIPTION"))
-        .sink("nats-kv")
-        .with_extraction_times()
-        .run()
+    Target::new(
+        "target-nats-kv",
+        env!("CARGO_PKG_VERSION"),
+        env!("CARGO_PKG_DESCRIPTION"),
+    )
+    .sink("nats-kv")
+    .with_extraction_times()
+    .run()
 }

@@ -12,6 +12,7 @@ use crate::batch::{KeyHash, OpenBatch};
 use crate::error::RunError;
 use crate::message::{self, Message, RecordMessage, SchemaMessage};
 use crate::metadata;
+use crate::reader;
 use crate::stream::Stream;
 use crate::validate::Validator;
 use crate::value::{Tape, Value, ValueKind};
@@ -97,6 +98,7 @@ impl Intake {
 impl Pipeline {
     /// Takes in one line.
     pub(super) async fn take_line(&mut self, number: u64, line: &[u8]) -> Result<(), RunError> {
+        reader::check_length(number, line.len(), self.settings.max_line_bytes)?;
         // The tape is lent to the message, and comes back when the line is done.
         let mut tape = std::mem::take(&mut self.intake.line);
         let outcome = match message::parse(line, &mut tape) {

@@ -89,6 +89,9 @@ impl Pipeline {
         let read = self.pump(&mut input).await;
         // No more lines: a tap that still writes gets a closed pipe when the process ends.
         drop(input);
+        if matches!(&read, Err(error) if !matches!(error, RunError::Input { .. })) {
+            self.shutdown.fail();
+        }
         let drained = match &read {
             // Lines before a bad one are as good as ever, so they are loaded as well.
             Ok(_) | Err(RunError::Input { .. }) => self.flush().await,
