@@ -186,7 +186,12 @@ impl OpenBatch {
     }
 
     pub(crate) fn close(self) -> (Batch, Tickets) {
-        let batch = Batch { stream: self.stream, tape: Arc::new(self.tape), entries: self.entries, attempt: 0 };
+        let batch = Batch {
+            stream: self.stream,
+            tape: Arc::new(self.tape),
+            entries: self.entries,
+            attempt: 0,
+        };
         (batch, self.tickets)
     }
 }

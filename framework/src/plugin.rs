@@ -130,6 +130,8 @@ pub struct SinkEntry {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
     pub(crate) section: Section,
+    /// The crate that it comes from, whose logs are shown as the framework's own are.
+    pub(crate) crate_name: fn() -> &'static str,
     pub(crate) validate: fn(&Settings) -> Result<(), ConfigError>,
     pub(crate) open: Operation<Arc<dyn ErasedSink>>,
     pub(crate) check: Option<Operation<Vec<Finding>>>,
@@ -146,6 +148,12 @@ impl SinkEntry {
             name: P::NAME,
             description: P::DESCRIPTION,
             section: Section::of::<P::Config>(P::DESCRIPTION),
+            crate_name: || {
+                std::any::type_name::<P>()
+                    .split("::")
+                    .next()
+                    .unwrap_or_default()
+            },
             validate: |settings| {
                 ConfigError::unless_empty(P::validate(&settings.section::<P::Config>()?))
             },
@@ -349,4 +357,73 @@ fn refuse_duplicates(
         previous = Some(name);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nowhere;
+
+    impl Sink for Nowhere {
+        async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+            Ok(Report::all_written(batch))
+        }
+    }
+
+    impl SinkPlugin for Nowhere {
+        const NAME: &'static str = "nowhere";
+        const DESCRIPTION: &'static str = "Drops records";
+        type Config = NoSettings;
+        type Sink = Self;
+
+        async fn open(_: NoSettings, _: SinkContext) -> Result<Self, SinkError> {
+            Ok(Self)
+        }
+    }
+
+    #[derive(serde::Deserialize, JsonSchema)]
+    struct NoSettings {}
+
+    #[test]
+    fn an_absent_sink_is_a_loud_error() {
+        let empty = Registry::new(std::iter::empty(), std::iter::empty()).expect("no duplicates");
+        let error = empty.sink("nats-kv").err().expect("absent").to_string();
+        assert!(
+            error.contains("no sink 'nats-kv' (it has: none)"),
+            "{error}"
+        );
+        assert!(error.contains("use the_crate as _"), "{error}");
+        let one = SinkEntry::of::<Nowhere>();
+        let registry = Registry::new([one].into_iter(), std::iter::empty()).expect("one");
+        assert!(registry.sink("nowhere").is_ok());
+        assert!(
+            registry
+                .sink("other")
+                .err()
+                .expect("absent")
+                .to_string()
+                .contains("it has: nowhere")
+        );
+    }
+
+    #[test]
+    fn two_plugins_with_one_name_are_refused() {
+        let entry = SinkEntry::of::<Nowhere>();
+        let error = Registry::new([entry, entry].into_iter(), std::iter::empty()).err();
+        assert_eq!(
+            error,
+            Some(RegistryError::Duplicate {
+                kind: "sink",
+                name: "nowhere"
+            })
+        );
+    }
+
+    #[test]
+    fn what_a_sink_offers_is_what_it_was_registered_with() {
+        let entry = SinkEntry::of::<Nowhere>();
+        assert!(entry.check.is_none() && entry.discover.is_none());
+        assert_eq!((entry.crate_name)(), "singer_target");
+    }
 }

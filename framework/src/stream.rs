@@ -13,7 +13,7 @@ pub struct Stream {
     schema: JsonSchema,
     key_properties: Vec<String>,
     bookmark_properties: Vec<String>,
-    validator: Option<Validator>,
+    validator: Validator,
 }
 
 impl Stream {
@@ -22,7 +22,7 @@ impl Stream {
         schema: JsonSchema,
         key_properties: Vec<String>,
         bookmark_properties: Vec<String>,
-        validator: Option<Validator>,
+        validator: Validator,
     ) -> Arc<Self> {
         Arc::new(Self {
             name,
@@ -58,7 +58,7 @@ impl Stream {
     }
 
     /// The check that its records must pass, if records are validated.
-    pub(crate) fn validator(&self) -> Option<&Validator> {
-        self.validator.as_ref()
+    pub(crate) fn validator(&self) -> &Validator {
+        &self.validator
     }
 }

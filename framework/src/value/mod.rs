@@ -79,6 +79,13 @@ impl Tape {
         self.text.len() + self.unescaped.len() + self.nodes.len() * size_of::<Node>()
     }
 
+    /// Replaces the contents with a string.
+    pub(crate) fn set_string(&mut self, string: &str) -> Value<'_> {
+        self.clear();
+        self.push_str(string);
+        self.value(0)
+    }
+
     pub(crate) fn value(&self, at: u32) -> Value<'_> {
         Value { tape: self, at }
     }
@@ -89,8 +96,9 @@ impl<'a> Value<'a> {
         self.tape.nodes[self.at as usize]
     }
 
-    pub(crate) fn position(self) -> u32 {
-        self.at
+    /// What tells this value from all others that live at the same time.
+    pub(crate) fn address(self) -> (usize, u32) {
+        (std::ptr::from_ref(self.tape).addr(), self.at)
     }
 
     /// The value's type.

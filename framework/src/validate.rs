@@ -1,3 +1,0 @@
-//! Checking records against the schema of their stream.
-#[derive(Debug)]
-pub(crate) struct Validator;
