@@ -5,6 +5,7 @@
 //! an ordinary NATS client, and [`singer`] writes the lines that a tap would write.
 
 pub mod bucket;
+pub mod case;
 pub mod nats_server;
 pub mod place;
 pub mod server_binary;
