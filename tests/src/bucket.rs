@@ -1,12 +1,13 @@
 //! Looks into a bucket with an ordinary NATS client: what is there, and every write that led to it.
 //!
-//! It reads the messages of the stream below the bucket, one by one. That is slow and sees
-//! everything: markers, history, and keys that a client's own key rules would hide.
+//! It reads the messages of the stream below the bucket by their numbers, and so sees everything:
+//! markers, history, and keys that a client's own key rules would hide.
 
 use std::collections::BTreeMap;
 
 use async_nats::jetstream::{self, kv, stream};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use serde_json::Value;
 
 /// A key/value bucket on a test's server.
@@ -90,16 +91,20 @@ impl Bucket {
     /// Every message in the bucket, oldest first.
     pub async fn messages(&self) -> Vec<Entry> {
         let state = self.state().await;
-        let mut entries = Vec::new();
-        for revision in state.first_sequence..=state.last_sequence {
-            match self.store.stream.get_raw_message(revision).await {
-                Ok(message) => entries.push(self.entry(message)),
+        let revisions = state.first_sequence..=state.last_sequence;
+        futures_util::stream::iter(revisions)
+            .map(|revision| self.store.stream.get_raw_message(revision))
+            .buffered(64)
+            .filter_map(async |message| match message {
+                Ok(message) => Some(self.entry(message)),
                 // Overwritten: its bucket keeps fewer values than were written.
-                Err(error) if error.kind() == stream::LastRawMessageErrorKind::NoMessageFound => {}
-                Err(error) => panic!("cannot read message {revision}: {error}"),
-            }
-        }
-        entries
+                Err(error) if error.kind() == stream::LastRawMessageErrorKind::NoMessageFound => {
+                    None
+                }
+                Err(error) => panic!("cannot read a message of {}: {error}", self.name),
+            })
+            .collect()
+            .await
     }
 
     /// The values that the bucket holds now, by key, decoded.

@@ -46,14 +46,24 @@ impl Case {
     /// On a server of the test's own.
     #[must_use]
     pub fn on(server: &NatsServer) -> Self {
+        let case = Self {
+            settings: json!({"url": server.url()}),
+            url: server.url(),
+            name: String::new(),
+        };
+        case.again()
+    }
+
+    /// The same server and settings with another bucket of its own.
+    #[must_use]
+    pub fn again(&self) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let url = server.url();
         Self {
-            settings: json!({"url": url, "bucket": name}),
-            url,
-            name,
+            name: name.clone(),
+            ..self.clone()
         }
+        .set("bucket", name)
     }
 
     /// Adds or changes a setting.
