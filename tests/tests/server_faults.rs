@@ -81,7 +81,7 @@ async fn a_server_that_never_comes_back() {
         outcome.code,
         outcome.stderr
     );
-    assert_eq!(outcome.states(), [first.clone()]);
+    assert_eq!(outcome.states(), std::slice::from_ref(&first));
     server.restart();
     holds(&case.bucket().await, &first).await;
 }
