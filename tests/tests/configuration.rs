@@ -150,9 +150,9 @@ async fn files_that_are_none() {
 /// Meltano and the SDK add these to any loader's configuration.
 #[tokio::test]
 async fn settings_of_the_sdk_that_mean_nothing_here() {
-    let _ = Case::new()
+    let case = Case::new()
         .set("faker_config", json!({"seed": 1}))
-        .set("load_method", "upsert")
-        .load(input())
-        .success();
+        .set("load_method", "upsert");
+    let _ = case.load(input()).success();
+    assert_eq!(case.bucket().await.keys().await, ["s.1"]);
 }

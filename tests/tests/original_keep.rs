@@ -36,18 +36,29 @@ async fn the_defaults_of_its_settings() {
 
 #[tokio::test]
 async fn its_user_and_password_and_token() {
-    let server = NatsServer::builder()
-        .config("authorization { user: ann, password: secret }")
-        .start();
-    let _ = Case::on(&server)
-        .set("user", "ann")
-        .set("password", "secret")
-        .load("")
-        .success();
-    let server = NatsServer::builder()
-        .config("authorization { token: secret }")
-        .start();
-    let _ = Case::on(&server).set("token", "secret").load("").success();
+    for (authorization, settings) in [
+        (
+            "user: ann, password: secret",
+            &[("user", "ann"), ("password", "secret")][..],
+        ),
+        ("token: secret", &[("token", "secret")]),
+    ] {
+        let server = NatsServer::builder()
+            .config(&format!("authorization {{ {authorization} }}"))
+            .start();
+        let with = |case: Case| {
+            settings
+                .iter()
+                .fold(case, |case, (name, value)| case.set(name, *value))
+        };
+        let input = [
+            schema("s", json!({"id": {}}), &["id"]),
+            record("s", json!({"id": 1})),
+        ]
+        .concat();
+        let _ = with(Case::on(&server)).load(&input).success();
+        let _ = Case::on(&server).load(&input).exited(3);
+    }
 }
 
 #[tokio::test]
