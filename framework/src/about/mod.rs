@@ -1,0 +1,76 @@
+//! What a target is and can be told: settings, capabilities and plugins.
+//!
+//! Everything here is rendered from the settings schema and the registered plugins, so it lists
+//! what works and nothing else. The settings page of the documentation is the Markdown form.
+
+mod json;
+mod markdown;
+mod meltano;
+mod text;
+
+use crate::config::SettingsSchema;
+
+/// What a target is called.
+#[derive(Debug, Clone, Copy)]
+pub struct TargetInfo {
+    /// The name of the executable: `target-nats-kv`. Environment variables begin with it.
+    pub name: &'static str,
+    /// The version of the executable.
+    pub version: &'static str,
+    /// One sentence on what it does.
+    pub description: &'static str,
+}
+
+/// A plugin that is compiled in.
+#[derive(Debug, Clone, Copy)]
+pub struct PluginInfo {
+    /// What it is for: `sink`, `encoder`.
+    pub kind: &'static str,
+    /// The name by which it is chosen.
+    pub name: &'static str,
+    /// One sentence on what it does.
+    pub description: &'static str,
+}
+
+/// All there is to tell about a target.
+#[derive(Debug, Clone)]
+pub struct About<'a> {
+    /// What it is called.
+    pub target: TargetInfo,
+    /// Its settings.
+    pub schema: &'a SettingsSchema,
+    /// The names that the Meltano SDK has for what it can do.
+    pub capabilities: Vec<&'static str>,
+    /// The sinks and encoders in it.
+    pub plugins: Vec<PluginInfo>,
+}
+
+/// How to tell it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For reading in a terminal
+    #[default]
+    Text,
+    /// As the Meltano SDK writes it, with the settings as a JSON Schema
+    Json,
+    /// The settings page
+    Markdown,
+    /// A plugin definition for `meltano add --from-ref`
+    Meltano,
+}
+
+impl About<'_> {
+    /// The whole text, ending with a newline.
+    #[must_use]
+    pub fn render(&self, format: Format) -> String {
+        match format {
+            Format::Text => text::render(self),
+            Format::Json => json::render(self),
+            Format::Markdown => markdown::render(self),
+            Format::Meltano => meltano::render(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

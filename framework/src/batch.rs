@@ -1,0 +1,218 @@
+//! A batch: records of one stream, on their way to the sink.
+//!
+//! The records of a batch share one tape, so that a batch costs a handful of allocations however
+//! many records it holds. Batches are closed by count, by size and by age.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::state::{Ticket, Tickets};
+use crate::stream::Stream;
+use crate::value::{Tape, Value};
+
+/// Records of one stream, in the order in which the tap sent them.
+///
+/// Every record has all its key properties, none of them null, and has passed validation unless
+/// the user switched that off. A key may occur more than once; the last record is the newest.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    stream: Arc<Stream>,
+    tape: Arc<Tape>,
+    entries: Vec<Entry>,
+    attempt: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    at: u32,
+    line: u64,
+    key: KeyHash,
+}
+
+/// Stands for a stream's name and a record's key. Equal keys have equal hashes; the converse is
+/// likely, and where it matters a collision only costs a wait.
+pub(crate) type KeyHash = u64;
+
+/// One record of a [`Batch`].
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    stream: &'a Stream,
+    value: Value<'a>,
+    line: u64,
+}
+
+impl Batch {
+    /// The stream that the records belong to.
+    #[must_use]
+    pub fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+
+    /// How many records there are: at least one.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a batch is never empty")]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The record at `index`.
+    ///
+    /// # Panics
+    /// If `index` is not less than [`len`](Self::len).
+    #[must_use]
+    pub fn record(&self, index: usize) -> Record<'_> {
+        let entry = self.entries[index];
+        Record {
+            stream: &self.stream,
+            value: self.tape.value(entry.at),
+            line: entry.line,
+        }
+    }
+
+    /// All records in order.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
+        (0..self.len()).map(|index| self.record(index))
+    }
+
+    /// How many times these records were given to the sink before: more than 0 means that some may
+    /// be there already.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The records at `indexes`, which must ascend, for another attempt.
+    pub(crate) fn retry(&self, indexes: &[usize]) -> Self {
+        let entries = indexes.iter().map(|index| self.entries[*index]).collect();
+        Self {
+            stream: Arc::clone(&self.stream),
+            tape: Arc::clone(&self.tape),
+            entries,
+            attempt: self.attempt + 1,
+        }
+    }
+
+    pub(crate) fn key_hash(&self, index: usize) -> KeyHash {
+        self.entries[index].key
+    }
+
+    pub(crate) fn key_hashes(&self) -> impl Iterator<Item = KeyHash> {
+        self.entries.iter().map(|entry| entry.key)
+    }
+}
+
+impl<'a> Record<'a> {
+    /// The stream that it belongs to.
+    #[must_use]
+    pub fn stream(self) -> &'a Stream {
+        self.stream
+    }
+
+    /// The record itself: an object.
+    #[must_use]
+    pub fn value(self) -> Value<'a> {
+        self.value
+    }
+
+    /// The value of the property `name`.
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<Value<'a>> {
+        self.value.get(name)
+    }
+
+    /// The values of the stream's key properties in their order, none of them null.
+    pub fn key(self) -> impl Iterator<Item = Value<'a>> {
+        self.stream
+            .key_properties()
+            .iter()
+            .filter_map(move |name| self.value.get(name))
+    }
+
+    /// The line of the input where it was read, counted from 1.
+    #[must_use]
+    pub fn line(self) -> u64 {
+        self.line
+    }
+}
+
+/// A batch that is being filled, with the tickets of its records.
+#[derive(Debug)]
+pub(crate) struct OpenBatch {
+    stream: Arc<Stream>,
+    tape: Tape,
+    entries: Vec<Entry>,
+    tickets: Tickets,
+    opened: tokio::time::Instant,
+}
+
+impl OpenBatch {
+    pub(crate) fn new(stream: Arc<Stream>) -> Self {
+        Self {
+            stream,
+            tape: Tape::new(),
+            entries: Vec::new(),
+            tickets: Tickets::default(),
+            opened: tokio::time::Instant::now(),
+        }
+    }
+
+    /// Adds a record, copied from the tape of its line.
+    pub(crate) fn push(&mut self, record: Value<'_>, key: KeyHash, line: u64, ticket: Ticket) {
+        let at = self.tape.append(record);
+        self.entries.push(Entry { at, line, key });
+        self.tickets.push(ticket);
+    }
+
+    /// Adds a member with a string that needs no escape to the last record, unless it has it.
+    pub(crate) fn append_member(&mut self, name: &str, value: &str) {
+        if let Some(last) = self.entries.last()
+            && self.tape.value(last.at).get(name).is_none()
+        {
+            self.tape.append_member(last.at, name, value);
+        }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Memory that the records take, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.tape.size()
+    }
+
+    pub(crate) fn opened(&self) -> tokio::time::Instant {
+        self.opened
+    }
+
+    pub(crate) fn close(self) -> (Batch, Tickets) {
+        let batch = Batch {
+            stream: self.stream,
+            tape: Arc::new(self.tape),
+            entries: self.entries,
+            attempt: 0,
+        };
+        (batch, self.tickets)
+    }
+}
+
+/// The keys that are being written. Two batches that share one are never in flight together, so
+/// that a retried older value cannot land after a newer one of the same key.
+#[derive(Debug, Default)]
+pub(crate) struct KeysInFlight(HashSet<KeyHash>);
+
+impl KeysInFlight {
+    pub(crate) fn conflicts(&self, batch: &Batch) -> bool {
+        !self.0.is_empty() && batch.key_hashes().any(|key| self.0.contains(&key))
+    }
+
+    pub(crate) fn insert(&mut self, batch: &Batch) {
+        self.0.extend(batch.key_hashes());
+    }
+
+    pub(crate) fn remove(&mut self, batch: &Batch) {
+        for key in batch.key_hashes() {
+            self.0.remove(&key);
+        }
+    }
+}

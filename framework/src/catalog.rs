@@ -1,0 +1,30 @@
+//! The catalog: what a destination holds, in the form in which taps describe their sources.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value as JsonSchema;
+
+/// The streams that a destination holds. Serializes as a Singer catalog.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Catalog {
+    /// One entry a stream, sorted by name.
+    pub streams: Vec<CatalogStream>,
+}
+
+/// A stream that a destination holds.
+#[derive(Debug, Clone, Serialize)]
+pub struct CatalogStream {
+    /// The same as `stream`; Singer's catalogs have both.
+    pub tap_stream_id: String,
+    /// The stream's name.
+    pub stream: String,
+    /// The properties that identify a record, where they can be known; else empty.
+    pub key_properties: Vec<String>,
+    /// A JSON Schema that the records seen agree with.
+    pub schema: JsonSchema,
+    /// How many keys there are.
+    pub row_count: u64,
+    /// How many of the values read are in each encoding.
+    pub encodings: BTreeMap<String, u64>,
+}

@@ -1,0 +1,197 @@
+//! What the command line accepts.
+//!
+//! The same for every target: only its name, version and description differ, and these are known
+//! when the program runs.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::about::{Format, TargetInfo};
+use crate::telemetry::{self, LogOptions};
+
+/// The command line of a target. Without a subcommand it loads.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(
+    args_conflicts_with_subcommands = false,
+    disable_help_subcommand = true
+)]
+pub struct Args {
+    /// What to do instead of loading.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    #[command(flatten)]
+    config: ConfigOption,
+
+    /// Read messages from this file instead of stdin
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+
+    /// Describe settings, capabilities and plugins, as `about` does
+    #[arg(long)]
+    about: bool,
+
+    /// The format of --about
+    #[arg(
+        long,
+        value_enum,
+        ignore_case = true,
+        requires = "about",
+        value_name = "FORMAT"
+    )]
+    format: Option<Format>,
+
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogOptions,
+}
+
+/// Where settings come from: understood before the subcommand and after it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct ConfigOption {
+    /// A file of settings in JSON, YAML or TOML; may be repeated, later ones win. The environment
+    /// is always read and wins over files, so ENV, which asks for it, is not needed
+    #[arg(long = "config", value_name = "FILE|ENV")]
+    files: Vec<String>,
+}
+
+/// What a target can do besides loading.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Describe settings, capabilities and plugins
+    About {
+        /// The format
+        #[arg(long, value_enum, ignore_case = true, default_value_t)]
+        format: Format,
+    },
+    /// Connect, and check permissions and settings; nothing is written
+    Check {
+        /// Where settings come from.
+        #[command(flatten)]
+        config: ConfigOption,
+    },
+    /// List the streams that the destination holds
+    Discover {
+        /// Where settings come from.
+        #[command(flatten)]
+        config: ConfigOption,
+        /// The format
+        #[arg(long, value_enum, ignore_case = true, default_value_t)]
+        format: DiscoverFormat,
+    },
+    /// Write a completion script for a shell to stdout
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// How to list what the destination holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum DiscoverFormat {
+    /// A Singer catalog, in JSON
+    #[default]
+    Catalog,
+    /// For reading in a terminal
+    Text,
+}
+
+impl Args {
+    /// Reads the command line of this process.
+    ///
+    /// # Errors
+    /// It is not understood, or asks for help or the version: [`clap::Error::exit`] does what is
+    /// right for each, with code 2 for wrong usage.
+    pub fn parse(target: &TargetInfo) -> Result<Self, clap::Error> {
+        Self::parse_from(target, std::env::args_os())
+    }
+
+    fn parse_from<I, T>(target: &TargetInfo, arguments: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        let matches = Self::command_of(target).try_get_matches_from(arguments)?;
+        let mut args = Self::from_arg_matches(&matches)?;
+        if args.about {
+            let format = args.format.unwrap_or_default();
+            args.command = Some(Command::About { format });
+        }
+        Ok(args)
+    }
+
+    /// The command, with the target's name, version and description.
+    fn command_of(target: &TargetInfo) -> clap::Command {
+        Self::command()
+            .name(target.name)
+            .bin_name(target.name)
+            .display_name(target.name)
+            .version(target.version)
+            .about(target.description)
+            .long_about(None)
+            .max_term_width(100)
+            .override_usage(format!(
+                "TAP | {name} [--config FILE]…\n       {name} <COMMAND>",
+                name = target.name
+            ))
+            .after_help(after_help(target.name))
+            .mut_arg("log_level", |option| {
+                let [own, common] = telemetry::level_variables(target.name);
+                option.help(format!("How much to log; default: ${own}, ${common}, info"))
+            })
+            .mut_arg("log_format", |option| {
+                let own = telemetry::format_variable(target.name);
+                option.help(format!("What a line looks like; default: ${own}, text"))
+            })
+    }
+
+    /// The values of `--config`, those before the subcommand first.
+    pub fn config(&self) -> impl Iterator<Item = &str> {
+        let own = match &self.command {
+            Some(Command::Check { config } | Command::Discover { config, .. }) => &config.files[..],
+            _ => &[],
+        };
+        self.config.files.iter().chain(own).map(String::as_str)
+    }
+}
+
+/// The completion script for a shell.
+#[must_use]
+pub fn completions(target: &TargetInfo, shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(
+        shell,
+        &mut Args::command_of(target),
+        target.name,
+        &mut script,
+    );
+    script
+}
+
+fn after_help(name: &str) -> String {
+    format!(
+        "\
+Examples:
+  tap-github --config tap.json | {name} --config config.json
+  {name} --config base.yaml --config production.yaml --input records.jsonl
+  {name} check --config config.json
+  {name} about --format markdown
+
+Output:
+  stdout  one STATE a line, each printed once everything before it is safe
+  stderr  logs
+
+Exit codes:
+  0         everything was loaded
+  1         the run failed; run again from the last STATE
+  2         wrong usage or configuration
+  3         the destination cannot be reached or does not allow it
+  130, 143  ended by SIGINT, SIGTERM; run again from the last STATE"
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! What is understood, what is refused, and how help looks.
+
+use super::*;
+use crate::telemetry::{Level, LogFormat};
+
+const TARGET: TargetInfo = TargetInfo {
+    name: "target-x",
+    version: "1.2.3",
+    description: "Loads streams into x",
+};
+
+fn parse(line: &str) -> Result<Args, clap::Error> {
+    Args::parse_from(&TARGET, line.split(' '))
+}
+
+/// What clap would print, and the code it would exit with.
+fn refused(line: &str) -> (String, i32) {
+    let error = parse(line).expect_err("not a run");
+    (error.to_string(), error.exit_code())
+}
+
+#[test]
+fn the_definition_is_sound() {
+    Args::command_of(&TARGET).debug_assert();
+}
+
+#[test]
+fn loads_without_a_subcommand() {
+    let args = parse("target-x --config a.json --config ENV --input in.jsonl").expect("valid");
+    assert_eq!(args.command, None);
+    assert_eq!(args.input, Some("in.jsonl".into()));
+    assert_eq!(args.config().collect::<Vec<_>>(), ["a.json", "ENV"]);
+}
+
+#[test]
+fn options_may_stand_on_both_sides_of_the_subcommand() {
+    let args = parse("target-x --config a --log-level WARNING check --config b --log-format json")
+        .expect("valid");
+    assert_eq!(args.config().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(args.log.log_level, Some(Level::Warn));
+    assert_eq!(args.log.log_format, Some(LogFormat::Json));
+}
+
+#[test]
+fn the_sdks_way_to_ask_is_the_subcommand() {
+    let asked = |line| parse(line).expect("valid").command;
+    let about = |format| Some(Command::About { format });
+    assert_eq!(asked("target-x --about"), about(Format::Text));
+    assert_eq!(asked("target-x --about --format=json"), about(Format::Json));
+    assert_eq!(
+        asked("target-x about --format markdown"),
+        about(Format::Markdown)
+    );
+    let discover = asked("target-x discover --format text");
+    assert!(matches!(
+        discover,
+        Some(Command::Discover {
+            format: DiscoverFormat::Text,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    for line in [
+        "target-x --format json",
+        "target-x --log-level loud",
+        "target-x about --format xml",
+        "target-x records.jsonl",
+    ] {
+        let (text, code) = refused(line);
+        assert_eq!(code, 2, "{text}");
+    }
+    assert_eq!(
+        refused("target-x --version"),
+        ("target-x 1.2.3\n".to_owned(), 0)
+    );
+}
+
+#[test]
+fn help() {
+    let mut command = Args::command_of(&TARGET).term_width(100);
+    insta::assert_snapshot!(command.render_long_help(), @r"
+    Loads streams into x
+
+    Usage: TAP | target-x [--config FILE]…
+           target-x <COMMAND>
+
+    Commands:
+      about        Describe settings, capabilities and plugins
+      check        Connect, and check permissions and settings; nothing is written
+      discover     List the streams that the destination holds
+      completions  Write a completion script for a shell to stdout
+
+    Options:
+          --config <FILE|ENV>
+              A file of settings in JSON, YAML or TOML; may be repeated, later ones win. The environment
+              is always read and wins over files, so ENV, which asks for it, is not needed
+
+          --input <FILE>
+              Read messages from this file instead of stdin
+
+          --about
+              Describe settings, capabilities and plugins, as `about` does
+
+          --format <FORMAT>
+              The format of --about
+
+              Possible values:
+              - text:     For reading in a terminal
+              - json:     As the Meltano SDK writes it, with the settings as a JSON Schema
+              - markdown: The settings page
+              - meltano:  A plugin definition for `meltano add --from-ref`
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    Logs, on stderr:
+          --log-level <LEVEL>
+              How much to log; default: $TARGET_X_LOGLEVEL, $LOGLEVEL, info
+
+              Possible values:
+              - off:   Nothing
+              - error: Only what ends the run
+              - warn:  Also what needs attention
+              - info:  Also how the run goes
+              - debug: Also what happens to each batch
+              - trace: Everything
+
+          --log-format <FORMAT>
+              What a line looks like; default: $TARGET_X_LOG_FORMAT, text
+
+              Possible values:
+              - text: Time, level, message, fields
+              - json: One JSON object a line
+
+    Examples:
+      tap-github --config tap.json | target-x --config config.json
+      target-x --config base.yaml --config production.yaml --input records.jsonl
+      target-x check --config config.json
+      target-x about --format markdown
+
+    Output:
+      stdout  one STATE a line, each printed once everything before it is safe
+      stderr  logs
+
+    Exit codes:
+      0         everything was loaded
+      1         the run failed; run again from the last STATE
+      2         wrong usage or configuration
+      3         the destination cannot be reached or does not allow it
+      130, 143  ended by SIGINT, SIGTERM; run again from the last STATE
+    ");
+}
+
+#[test]
+fn completions_know_the_targets_name() {
+    let script = String::from_utf8(completions(&TARGET, Shell::Bash)).expect("UTF-8");
+    assert!(script.contains("target-x") && script.contains("--config"));
+}

@@ -1,0 +1,7 @@
+//! The command line: what it accepts, and what its commands print.
+
+mod args;
+mod output;
+
+pub use args::{Args, Command, DiscoverFormat, completions};
+pub(crate) use output::{check, discover, print, print_error};

@@ -1,0 +1,108 @@
+//! The dead letter: a file that keeps the records which could not be loaded.
+//!
+//! It holds Singer messages, a SCHEMA line before the first RECORD of each stream, so that it can
+//! be given to the target again as its input. Beside each record stands why it is there.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::error::RunError;
+use crate::state::{Ticket, Tickets};
+use crate::stream::Stream;
+use crate::value::Value;
+
+/// An open dead letter with the tickets of what is written but not yet durable.
+#[derive(Debug)]
+pub(crate) struct DeadLetter {
+    path: PathBuf,
+    file: File,
+    buffer: String,
+    described: HashMap<String, Arc<Stream>>,
+    tickets: Tickets,
+}
+
+impl DeadLetter {
+    /// Opens `path` to append to it.
+    pub(crate) fn open(path: &Path) -> Result<Self, RunError> {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(|source| {
+                RunError::io(
+                    format!(
+                        "cannot open the dead letter {} (setting dead_letter_file)",
+                        path.display()
+                    ),
+                    source,
+                )
+            })?;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            buffer: String::new(),
+            described: HashMap::new(),
+            tickets: Tickets::default(),
+        })
+    }
+
+    /// Adds a record. Its ticket is settled when [`sync`](Self::sync) returns it.
+    pub(crate) fn push(
+        &mut self,
+        stream: &Arc<Stream>,
+        record: Value<'_>,
+        line: u64,
+        reason: &str,
+        ticket: Option<Ticket>,
+    ) {
+        let described = self.described.get(stream.name());
+        if described.is_none_or(|described| !Arc::ptr_eq(described, stream)) {
+            let schema = json!({
+                "type": "SCHEMA",
+                "stream": stream.name(),
+                "schema": stream.schema(),
+                "key_properties": stream.key_properties(),
+                "bookmark_properties": stream.bookmark_properties(),
+            });
+            self.buffer.push_str(&schema.to_string());
+            self.buffer.push('\n');
+            self.described
+                .insert(stream.name().to_owned(), Arc::clone(stream));
+        }
+        let name = json!(stream.name());
+        let error = json!({"line": line, "reason": reason});
+        self.buffer.push_str(&format!(
+            r#"{{"type":"RECORD","stream":{name},"error":{error},"record":"#
+        ));
+        record.write_json(&mut self.buffer);
+        self.buffer.push_str("}\n");
+        if let Some(ticket) = ticket {
+            self.tickets.push(ticket);
+        }
+    }
+
+    /// Whether there is something to [`sync`](Self::sync).
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    /// Makes all records durable and returns their tickets.
+    pub(crate) fn sync(&mut self) -> Result<Tickets, RunError> {
+        self.file
+            .write_all(self.buffer.as_bytes())
+            .and_then(|()| self.file.sync_data())
+            .map_err(|source| {
+                RunError::io(
+                    format!("cannot write the dead letter {}", self.path.display()),
+                    source,
+                )
+            })?;
+        self.buffer.clear();
+        Ok(std::mem::take(&mut self.tickets))
+    }
+}

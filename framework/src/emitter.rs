@@ -1,0 +1,169 @@
+//! The state emitter: the only writer of standard output.
+//!
+//! Each STATE is one bare value on a line, flushed. A thread of its own writes, so that a reader
+//! who does not read holds up neither the records nor the signals.
+
+use std::io::Write;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::RunError;
+
+/// Prints STATEs, at most one an interval.
+pub(crate) struct Emitter {
+    interval: Duration,
+    last: Option<Instant>,
+    /// The newest STATE that may be printed and was not.
+    pending: Option<String>,
+    sender: Option<mpsc::SyncSender<String>>,
+    thread: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+impl Emitter {
+    /// Starts the thread that writes to `output`.
+    pub(crate) fn spawn(
+        mut output: impl Write + Send + 'static,
+        interval: Duration,
+    ) -> Result<Self, RunError> {
+        let (sender, receiver) = mpsc::sync_channel::<String>(1);
+        let thread = std::thread::Builder::new()
+            .name("state".to_owned())
+            .spawn(move || {
+                for mut state in receiver {
+                    state.push('\n');
+                    output.write_all(state.as_bytes())?;
+                    output.flush()?;
+                }
+                Ok(())
+            })
+            .map_err(|source| RunError::io("cannot start the thread that prints states", source))?;
+        Ok(Self {
+            interval,
+            last: None,
+            pending: None,
+            sender: Some(sender),
+            thread: Some(thread),
+        })
+    }
+
+    /// Takes a STATE that may be printed. It replaces an older one that still waits.
+    pub(crate) fn push(&mut self, state: String) {
+        self.pending = Some(state);
+    }
+
+    /// When to call [`print_due`](Self::print_due) next, if a STATE waits.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.pending.as_ref()?;
+        Some(
+            self.last
+                .map_or_else(Instant::now, |last| last + self.interval),
+        )
+    }
+
+    /// Prints the waiting STATE if its time has come.
+    pub(crate) fn print_due(&mut self) -> Result<(), RunError> {
+        if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
+            return self.join();
+        }
+        let due = self.due();
+        let now = Instant::now();
+        if due.is_none_or(|due| now < due) {
+            return Ok(());
+        }
+        if let (Some(state), Some(sender)) = (self.pending.take(), &self.sender) {
+            self.last = Some(now);
+            // Full: whoever reads our output is slow, and gets the newest STATE later.
+            if let Err(mpsc::TrySendError::Full(state)) = sender.try_send(state) {
+                self.pending = Some(state);
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints the waiting STATE, waits until all is written and reports any failure.
+    pub(crate) fn finish(&mut self) -> Result<(), RunError> {
+        if let (Some(state), Some(sender)) = (self.pending.take(), &self.sender) {
+            // Fails only if the thread has failed, which joining tells.
+            let _ = sender.send(state);
+        }
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<(), RunError> {
+        self.sender = None;
+        match self.thread.take().map(JoinHandle::join) {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(source))) => {
+                Err(RunError::io("cannot write the state to the output", source))
+            }
+            Some(Err(_)) => Err(RunError::Internal(
+                "the thread that prints states panicked".to_owned(),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Output(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Output {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0
+                .lock()
+                .expect("not poisoned")
+                .extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn states_are_coalesced_and_the_last_is_always_printed() {
+        let output = Output::default();
+        let mut emitter =
+            Emitter::spawn(output.clone(), Duration::from_secs(3600)).expect("starts");
+        for state in ["1", "2", "3"] {
+            emitter.push(state.to_owned());
+            emitter.print_due().expect("printed");
+        }
+        emitter.finish().expect("printed");
+        assert_eq!(*output.0.lock().expect("not poisoned"), b"1\n3\n");
+    }
+
+    #[test]
+    fn an_output_that_was_closed_is_an_error() {
+        let mut emitter = Emitter::spawn(Closed, Duration::ZERO).expect("starts");
+        emitter.push("1".to_owned());
+        let error = emitter.finish().expect_err("closed");
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot write the state to the output"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,199 @@
+//! Singer messages: what a line of the input says.
+//!
+//! The rules are those of <https://hub.meltano.com/singer/spec>, made strict where laxness loses
+//! data. Problems are told without the line's text, which may be somebody's data.
+
+use crate::value::{Tape, Value, ValueKind};
+
+/// A message, borrowed from the tape of its line.
+#[derive(Debug)]
+pub(crate) enum Message<'a> {
+    Schema(SchemaMessage<'a>),
+    Record(RecordMessage<'a>),
+    /// `None` for `null`, which some taps send when they have no state.
+    State(Option<Value<'a>>),
+}
+
+#[derive(Debug)]
+pub(crate) struct SchemaMessage<'a> {
+    pub(crate) stream: &'a str,
+    pub(crate) schema: Value<'a>,
+    pub(crate) key_properties: Vec<String>,
+    pub(crate) bookmark_properties: Vec<String>,
+    /// The whole message, to notice that it was repeated.
+    pub(crate) whole: Value<'a>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RecordMessage<'a> {
+    pub(crate) stream: &'a str,
+    /// Not yet known to be an object.
+    pub(crate) record: Value<'a>,
+    pub(crate) time_extracted: Option<Value<'a>>,
+}
+
+/// Reads a line onto `tape`. The error says what is wrong with it.
+pub(crate) fn parse<'a>(line: &[u8], tape: &'a mut Tape) -> Result<Message<'a>, String> {
+    tape.parse(line).map_err(|error| error.to_string())?;
+    let whole = tape
+        .root()
+        .filter(|value| value.kind() == ValueKind::Object)
+        .ok_or("a Singer message must be a JSON object")?;
+    let kind = whole
+        .get("type")
+        .ok_or("a Singer message must have a \"type\"")?;
+    match kind.as_str() {
+        Some("RECORD") => record(whole),
+        Some("STATE") => state(whole),
+        Some("SCHEMA") => schema(whole),
+        Some(kind @ ("ACTIVATE_VERSION" | "BATCH")) => Err(format!(
+            "{kind} messages are not supported by this version; switch them off in the tap"
+        )),
+        Some(_) => Err("unknown message type; known are SCHEMA, RECORD and STATE".to_owned()),
+        None => Err("the \"type\" of a Singer message must be a string".to_owned()),
+    }
+}
+
+fn record(whole: Value<'_>) -> Result<Message<'_>, String> {
+    let mut stream = None;
+    let mut record = None;
+    let mut time_extracted = None;
+    for (name, value) in whole.members() {
+        match name {
+            "stream" => stream = Some(value),
+            "record" => record = Some(value),
+            "time_extracted" => time_extracted = Some(value),
+            _ => {}
+        }
+    }
+    Ok(Message::Record(RecordMessage {
+        stream: stream_name("RECORD", stream)?,
+        record: record.ok_or("a RECORD message must have a \"record\"")?,
+        time_extracted: time_extracted.filter(|value| !value.is_null()),
+    }))
+}
+
+fn state(whole: Value<'_>) -> Result<Message<'_>, String> {
+    let value = whole
+        .get("value")
+        .ok_or("a STATE message must have a \"value\"")?;
+    match value.kind() {
+        ValueKind::Object => Ok(Message::State(Some(value))),
+        ValueKind::Null => Ok(Message::State(None)),
+        _ => Err("the \"value\" of a STATE message must be an object".to_owned()),
+    }
+}
+
+fn schema(whole: Value<'_>) -> Result<Message<'_>, String> {
+    let schema = whole
+        .get("schema")
+        .filter(|schema| schema.kind() == ValueKind::Object)
+        .ok_or("a SCHEMA message must have a \"schema\" that is an object")?;
+    Ok(Message::Schema(SchemaMessage {
+        stream: stream_name("SCHEMA", whole.get("stream"))?,
+        schema,
+        key_properties: names(whole, "key_properties")?,
+        bookmark_properties: names(whole, "bookmark_properties")?,
+        whole,
+    }))
+}
+
+fn stream_name<'a>(message: &str, stream: Option<Value<'a>>) -> Result<&'a str, String> {
+    stream
+        .and_then(Value::as_str)
+        .filter(|name| !name.is_empty())
+        .ok_or_else(|| format!("a {message} message must have a \"stream\" that is a name"))
+}
+
+/// A list of property names; absent and null are an empty one.
+fn names(whole: Value<'_>, member: &str) -> Result<Vec<String>, String> {
+    let wrong = || format!("the {member:?} of a SCHEMA message must be a list of names");
+    match whole.get(member) {
+        None => Ok(Vec::new()),
+        Some(value) => match value.kind() {
+            ValueKind::Null => Ok(Vec::new()),
+            ValueKind::Array => value
+                .elements()
+                .map(|name| name.as_str().map(str::to_owned).ok_or_else(wrong))
+                .collect(),
+            _ => Err(wrong()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(line: &str) -> String {
+        parse(line.as_bytes(), &mut Tape::new()).expect_err("must be refused")
+    }
+
+    #[test]
+    fn messages_are_read_whatever_the_order_of_their_members() {
+        let mut tape = Tape::new();
+        let line =
+            br#"{"record":{"a":1},"stream":"s","extra":0,"type":"RECORD","time_extracted":null}"#;
+        let Ok(Message::Record(record)) = parse(line, &mut tape) else {
+            panic!("a record")
+        };
+        assert_eq!(
+            (record.stream, record.record.to_json().as_str()),
+            ("s", r#"{"a":1}"#)
+        );
+        assert!(record.time_extracted.is_none());
+        let line = br#"{"type":"SCHEMA","stream":"s","schema":{},"key_properties":["a","b"]}"#;
+        let Ok(Message::Schema(schema)) = parse(line, &mut tape) else {
+            panic!("a schema")
+        };
+        assert_eq!(schema.key_properties, ["a", "b"]);
+        assert!(schema.bookmark_properties.is_empty());
+        let Ok(Message::State(None)) = parse(br#"{"type":"STATE","value":null}"#, &mut tape) else {
+            panic!("a state")
+        };
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused_without_its_values() {
+        for (line, expected) in [
+            ("secret", "not valid JSON at column 1"),
+            ("[]", "must be a JSON object"),
+            (r#"{"stream":"secret"}"#, "must have a \"type\""),
+            (r#"{"type":"SECRET"}"#, "unknown message type"),
+            (r#"{"type":1}"#, "must be a string"),
+            (
+                r#"{"type":"RECORD","stream":"secret"}"#,
+                "must have a \"record\"",
+            ),
+            (r#"{"type":"RECORD","record":{}}"#, "must have a \"stream\""),
+            (
+                r#"{"type":"RECORD","record":{},"stream":""}"#,
+                "must have a \"stream\"",
+            ),
+            (
+                r#"{"type":"SCHEMA","stream":"s"}"#,
+                "must have a \"schema\"",
+            ),
+            (
+                r#"{"type":"SCHEMA","stream":"s","schema":{},"key_properties":"id"}"#,
+                "list of names",
+            ),
+            (
+                r#"{"type":"SCHEMA","stream":"s","schema":{},"key_properties":[1]}"#,
+                "list of names",
+            ),
+            (r#"{"type":"STATE"}"#, "must have a \"value\""),
+            (r#"{"type":"STATE","value":"secret"}"#, "must be an object"),
+            (r#"{"type":"BATCH"}"#, "BATCH messages are not supported"),
+            (
+                r#"{"type":"ACTIVATE_VERSION"}"#,
+                "ACTIVATE_VERSION messages are not supported",
+            ),
+            (r#"{"type":"STATE","value":{}} secret"#, "column 29"),
+        ] {
+            let problem = problem(line);
+            assert!(problem.contains(expected), "{line}: {problem}");
+            assert!(!problem.to_lowercase().contains("secret"), "{problem}");
+        }
+    }
+}

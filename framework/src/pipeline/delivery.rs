@@ -1,0 +1,176 @@
+//! From the batch to the sink and back: what is in flight, and what came of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::Pipeline;
+use crate::batch::{Batch, KeysInFlight, OpenBatch};
+use crate::config::OnInvalidRecord;
+use crate::error::RunError;
+use crate::plugin::ErasedSink;
+use crate::retry::{Delivered, Retry};
+use crate::sink::SinkError;
+use crate::state::{Ticket, Tickets};
+use crate::stream::Stream;
+use crate::value::Value;
+
+/// The batches in flight.
+pub(super) struct Delivery {
+    sink: Arc<dyn ErasedSink>,
+    retry: Retry,
+    tasks: JoinSet<Result<Delivered, SinkError>>,
+    /// The promises of each task's records. They stay here when a task fails, and so states stop.
+    tickets: HashMap<Id, Tickets>,
+    keys: KeysInFlight,
+}
+
+type Done = Result<(Id, Result<Delivered, SinkError>), JoinError>;
+
+impl Delivery {
+    pub(super) fn new(sink: Arc<dyn ErasedSink>, retry: Retry) -> Self {
+        Self {
+            sink,
+            retry,
+            tasks: JoinSet::new(),
+            tickets: HashMap::new(),
+            keys: KeysInFlight::default(),
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// The next batch that is done. Cancel-safe. Waits for ever if nothing is in flight.
+    pub(super) async fn next(&mut self) -> Done {
+        match self.tasks.join_next_with_id().await {
+            Some(done) => done,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether `batch` must wait for one in flight.
+    fn must_wait(&self, batch: &Batch) -> bool {
+        self.tasks.len() >= self.sink.concurrency() || self.keys.conflicts(batch)
+    }
+
+    fn start(&mut self, batch: Batch, tickets: Tickets) {
+        self.keys.insert(&batch);
+        let retry = self.retry.clone();
+        let sink = Arc::clone(&self.sink);
+        let task = self
+            .tasks
+            .spawn(async move { retry.write(sink, batch).await });
+        self.tickets.insert(task.id(), tickets);
+    }
+
+    /// Lets the sink prepare for a stream.
+    pub(super) async fn open_stream(&self, stream: &Arc<Stream>) -> Result<(), SinkError> {
+        let mut pauses = self.retry.pauses();
+        loop {
+            match self.sink.open_stream(stream).await {
+                Err(error @ SinkError::Transient(_)) => {
+                    let what = format!("stream '{}'", stream.name());
+                    pauses.wait(&self.retry.shutdown, &what, error).await?;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    pub(super) async fn close(&self) -> Result<(), SinkError> {
+        self.sink.close().await
+    }
+}
+
+impl Pipeline {
+    /// Gives a batch to the sink, once there is room and none of its keys is in flight.
+    pub(super) async fn dispatch(&mut self, open: OpenBatch) -> Result<(), RunError> {
+        let (batch, tickets) = open.close();
+        while self.delivery.must_wait(&batch) {
+            let due = self.emitter.due();
+            tokio::select! {
+                done = self.delivery.next() => self.settle(done)?,
+                () = super::sleep_until(due), if due.is_some() => {}
+            }
+            self.collect_state();
+            self.emitter.print_due()?;
+        }
+        self.delivery.start(batch, tickets);
+        Ok(())
+    }
+
+    /// Gives the batches to the sink that have waited for `batch_wait_limit_seconds`.
+    pub(super) async fn dispatch_old(&mut self) -> Result<(), RunError> {
+        let wait = self.batch_wait();
+        while let Some(batch) = self.intake.close_older_than(wait) {
+            self.dispatch(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Settles the records of a batch that is done.
+    pub(super) fn settle(&mut self, done: Done) -> Result<(), RunError> {
+        let (id, delivered) = done
+            .map_err(|error| RunError::Internal(format!("a write ended unexpectedly: {error}")))?;
+        let delivered = delivered?;
+        self.delivery.keys.remove(&delivered.batch);
+        self.summary.delivered(&delivered);
+        for rejection in &delivered.rejected {
+            let record = delivered.batch.record(rejection.index);
+            let stream = Arc::clone(delivered.batch.stream());
+            self.reject(
+                &stream,
+                record.value(),
+                record.line(),
+                &rejection.reason,
+                None,
+            )?;
+        }
+        // The dead letter is synced before any of these tickets can open a state.
+        if !delivered.rejected.is_empty() {
+            self.sync_dead_letter()?;
+        }
+        if let Some(tickets) = self.delivery.tickets.remove(&id) {
+            self.ledger.settle(tickets);
+        }
+        Ok(())
+    }
+
+    /// Does with a record that cannot be loaded what `on_invalid_record` says.
+    pub(super) fn reject(
+        &mut self,
+        stream: &Arc<Stream>,
+        record: Value<'_>,
+        line: u64,
+        reason: &str,
+        ticket: Option<Ticket>,
+    ) -> Result<(), RunError> {
+        let name = stream.name();
+        match (self.settings.on_invalid_record, &mut self.dead_letter) {
+            (OnInvalidRecord::Skip, _) => {
+                self.summary.skipped(stream);
+                tracing::warn!("line {line}: stream '{name}': record skipped: {reason}");
+                if let Some(ticket) = ticket {
+                    self.ledger.settle(ticket);
+                }
+            }
+            (OnInvalidRecord::DeadLetter, Some(dead_letter)) => {
+                self.summary.dead_lettered(stream);
+                tracing::warn!(
+                    "line {line}: stream '{name}': record put into the dead letter: {reason}"
+                );
+                dead_letter.push(stream, record, line, reason, ticket);
+            }
+            _ => {
+                let problem = format!(
+                    "stream '{name}': invalid record: {reason} (setting on_invalid_record: fail)"
+                );
+                return Err(RunError::input(line, problem));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,270 @@
+//! The way in: from a line to an open batch.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Pipeline;
+use crate::batch::{KeyHash, OpenBatch};
+use crate::error::RunError;
+use crate::message::{self, Message, RecordMessage, SchemaMessage};
+use crate::metadata;
+use crate::reader;
+use crate::stream::Stream;
+use crate::validate::Validator;
+use crate::value::{Tape, Value, ValueKind};
+
+/// Open batches of all streams together may take this many times `batch_size_bytes`; beyond it the
+/// oldest is closed early, so that memory does not grow with the number of streams.
+const OPEN_BATCHES: usize = 4;
+
+/// What is known of the streams, and their open batches.
+pub(super) struct Intake {
+    streams: HashMap<String, Source>,
+    /// The tape of the line that is being taken in.
+    line: Tape,
+    hasher: RandomState,
+    /// Whether records get `_sdc_extracted_at` and `_sdc_received_at`.
+    extraction_times: bool,
+    received_at: String,
+    extracted_at: String,
+    /// Bytes of all open batches.
+    open_bytes: usize,
+}
+
+/// A stream with its open batch.
+struct Source {
+    stream: Arc<Stream>,
+    /// Its SCHEMA message, to notice that it was repeated.
+    message: String,
+    batch: Option<OpenBatch>,
+}
+
+impl Intake {
+    pub(super) fn new(extraction_times: bool) -> Self {
+        Self {
+            streams: HashMap::new(),
+            line: Tape::new(),
+            hasher: RandomState::new(),
+            extraction_times,
+            received_at: String::new(),
+            extracted_at: String::new(),
+            open_bytes: 0,
+        }
+    }
+
+    /// Lines of one chunk were received at the same time.
+    pub(super) fn start_chunk(&mut self) {
+        self.received_at = metadata::now();
+    }
+
+    /// When the oldest open batch was opened.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.streams
+            .values()
+            .filter_map(|source| source.batch.as_ref())
+            .map(OpenBatch::opened)
+            .min()
+    }
+
+    /// Takes a batch that was opened longer than `age` ago.
+    pub(super) fn close_older_than(&mut self, age: Duration) -> Option<OpenBatch> {
+        let oldest = self.oldest()?;
+        (oldest.elapsed() >= age)
+            .then(|| self.close_oldest())
+            .flatten()
+    }
+
+    fn close_oldest(&mut self) -> Option<OpenBatch> {
+        let source = self
+            .streams
+            .values_mut()
+            .filter(|source| source.batch.is_some())
+            .min_by_key(|source| source.batch.as_ref().map(OpenBatch::opened))?;
+        let batch = source.batch.take()?;
+        self.open_bytes -= batch.bytes();
+        Some(batch)
+    }
+
+    /// Takes all open batches, the oldest first.
+    pub(super) fn close_all(&mut self) -> Vec<OpenBatch> {
+        std::iter::from_fn(|| self.close_oldest()).collect()
+    }
+}
+
+impl Pipeline {
+    /// Takes in one line.
+    pub(super) async fn take_line(&mut self, number: u64, line: &[u8]) -> Result<(), RunError> {
+        reader::check_length(number, line.len(), self.settings.max_line_bytes)?;
+        // The tape is lent to the message, and comes back when the line is done.
+        let mut tape = std::mem::take(&mut self.intake.line);
+        let outcome = match message::parse(line, &mut tape) {
+            Ok(Message::Record(record)) => match self.take_record(number, record) {
+                Ok(Some(full)) => self.dispatch(full).await,
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            },
+            Ok(Message::State(Some(state))) => {
+                self.ledger.state(state.to_json());
+                Ok(())
+            }
+            Ok(Message::State(None)) => Ok(()),
+            Ok(Message::Schema(schema)) => self.take_schema(number, schema).await,
+            Err(problem) => Err(RunError::input(number, problem)),
+        };
+        self.intake.line = tape;
+        outcome
+    }
+
+    /// Adds a record to the batch of its stream. Returns a batch that must be written now.
+    fn take_record(
+        &mut self,
+        number: u64,
+        message: RecordMessage<'_>,
+    ) -> Result<Option<OpenBatch>, RunError> {
+        let Some(source) = self.intake.streams.get_mut(message.stream) else {
+            let problem = format!("a RECORD of stream '{}' before its SCHEMA", message.stream);
+            return Err(RunError::input(number, problem));
+        };
+        let ticket = self.ledger.admit();
+        let stream = &source.stream;
+        let key = match check(
+            stream,
+            &message,
+            self.settings.validate_records,
+            &self.intake.hasher,
+        ) {
+            Ok(key) => key,
+            Err(problem) => {
+                let stream = Arc::clone(stream);
+                self.reject(&stream, message.record, number, &problem, Some(ticket))?;
+                return Ok(None);
+            }
+        };
+        let mut extracted_at = self.intake.received_at.as_str();
+        if self.intake.extraction_times
+            && let Some(time) = message.time_extracted
+        {
+            if metadata::moment(time, &mut self.intake.extracted_at).is_none() {
+                let problem =
+                    "the \"time_extracted\" of a RECORD message must be a date-time with an offset";
+                return Err(RunError::input(number, problem));
+            }
+            extracted_at = &self.intake.extracted_at;
+        }
+        let batch = source
+            .batch
+            .get_or_insert_with(|| OpenBatch::new(Arc::clone(stream)));
+        let before = batch.bytes();
+        batch.push(message.record, key, number, ticket);
+        if self.intake.extraction_times {
+            batch.append_member(metadata::EXTRACTED_AT, extracted_at);
+            batch.append_member(metadata::RECEIVED_AT, &self.intake.received_at);
+        }
+        self.intake.open_bytes += batch.bytes() - before;
+        let (rows, bytes) = (batch.rows(), batch.bytes());
+        if rows >= self.settings.batch_size_rows || bytes >= self.settings.batch_size_bytes {
+            self.intake.open_bytes -= bytes;
+            return Ok(source.batch.take());
+        }
+        let most = self.settings.batch_size_bytes.saturating_mul(OPEN_BATCHES);
+        Ok(if self.intake.open_bytes > most {
+            self.intake.close_oldest()
+        } else {
+            None
+        })
+    }
+
+    /// Learns of a stream, or of a change of one.
+    async fn take_schema(
+        &mut self,
+        number: u64,
+        message: SchemaMessage<'_>,
+    ) -> Result<(), RunError> {
+        let text = message.whole.to_json();
+        let known = self.intake.streams.get_mut(message.stream);
+        if known.as_ref().is_some_and(|source| source.message == text) {
+            return Ok(());
+        }
+        let refused = |problem: String| {
+            RunError::input(
+                number,
+                format!("the schema of stream '{}': {problem}", message.stream),
+            )
+        };
+        let schema = serde_json::from_str(&message.schema.to_json())
+            .map_err(|error| refused(error.to_string()))?;
+        let validator = Validator::new(&schema).map_err(refused)?;
+        // A changed schema is a barrier: records that follow the old one are written first.
+        if let Some(batch) = known.and_then(|source| source.batch.take()) {
+            self.intake.open_bytes -= batch.bytes();
+            self.dispatch(batch).await?;
+        }
+        if self.intake.streams.contains_key(message.stream) {
+            self.settle_in_flight().await?;
+        }
+        let stream = Stream::new(
+            message.stream.to_owned(),
+            schema,
+            message.key_properties,
+            message.bookmark_properties,
+            validator,
+        );
+        self.delivery.open_stream(&stream).await?;
+        let name = message.stream.to_owned();
+        self.intake.streams.insert(
+            name,
+            Source {
+                stream,
+                message: text,
+                batch: None,
+            },
+        );
+        Ok(())
+    }
+}
+
+/// What is wrong with a record, or the hash of its key.
+fn check(
+    stream: &Stream,
+    message: &RecordMessage<'_>,
+    validate: bool,
+    hasher: &RandomState,
+) -> Result<KeyHash, String> {
+    let record = message.record;
+    if record.kind() != ValueKind::Object {
+        return Err("the record is not an object".to_owned());
+    }
+    let key = key_hash(stream, record, hasher)?;
+    if validate && let Some(problem) = stream.validator().problem(record) {
+        return Err(problem);
+    }
+    Ok(key)
+}
+
+/// The hash of a record's key; of the whole record, for a stream without key properties.
+fn key_hash(stream: &Stream, record: Value<'_>, hasher: &RandomState) -> Result<KeyHash, String> {
+    use std::hash::{Hash, Hasher};
+
+    let mut hash = hasher.build_hasher();
+    stream.name().hash(&mut hash);
+    for name in stream.key_properties() {
+        match record.get(name) {
+            None => return Err(format!("the key property {name:?} is missing")),
+            Some(value) if value.is_null() => {
+                return Err(format!("the key property {name:?} is null"));
+            }
+            Some(value) => match (value.as_str(), value.json_slice()) {
+                (Some(text), _) | (None, Some(text)) => text.hash(&mut hash),
+                (None, None) => {}
+            },
+        }
+    }
+    if stream.key_properties().is_empty() {
+        record.json_slice().hash(&mut hash);
+    }
+    Ok(hash.finish())
+}

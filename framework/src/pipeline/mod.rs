@@ -1,0 +1,219 @@
+//! The pipeline: lines in, batches to the sink, states out. One loop, one direction, one way to end.
+//!
+//! ```text
+//! chunk → message → ledger.admit → stream → validate → batch → sink → report → ledger.settle → state
+//! ```
+//!
+//! [`intake`] is the way in, up to the batch; [`delivery`] the way from the batch to the sink and
+//! back. Both are parts of one [`Pipeline`] that a single task owns, so there are no locks.
+
+mod delivery;
+mod intake;
+mod summary;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+pub(crate) use summary::Summary;
+
+use crate::config::TargetSettings;
+use crate::dead_letter::DeadLetter;
+use crate::emitter::Emitter;
+use crate::error::RunError;
+use crate::plugin::ErasedSink;
+use crate::reader::Chunk;
+use crate::retry::Retry;
+use crate::shutdown::{Shutdown, Signal};
+use crate::state::Ledger;
+
+use delivery::Delivery;
+use intake::Intake;
+
+/// How often progress is logged.
+const PROGRESS: Duration = Duration::from_secs(30);
+
+/// A run of a target, from the first line to the last state.
+pub(crate) struct Pipeline {
+    settings: TargetSettings,
+    intake: Intake,
+    delivery: Delivery,
+    ledger: Ledger,
+    emitter: Emitter,
+    dead_letter: Option<DeadLetter>,
+    shutdown: Shutdown,
+    summary: Summary,
+}
+
+/// How a run ended that did not fail.
+pub(crate) enum End {
+    /// The input ended and everything is settled.
+    Complete,
+    /// A signal ended the input early; what was read is settled.
+    Stopped(Signal),
+}
+
+impl Pipeline {
+    pub(crate) fn new(
+        settings: TargetSettings,
+        sink: Arc<dyn ErasedSink>,
+        emitter: Emitter,
+        dead_letter: Option<DeadLetter>,
+        shutdown: Shutdown,
+        extraction_times: bool,
+    ) -> Self {
+        let retry = Retry {
+            max: Duration::from_secs_f64(settings.max_retry_seconds),
+            shutdown: shutdown.clone(),
+        };
+        Self {
+            intake: Intake::new(extraction_times),
+            delivery: Delivery::new(sink, retry),
+            settings,
+            ledger: Ledger::default(),
+            emitter,
+            dead_letter,
+            shutdown,
+            summary: Summary::default(),
+        }
+    }
+
+    /// Loads the whole input. However it ends, what is in flight is finished and every STATE that
+    /// is true is printed; `Ok` only if all that was read is settled.
+    pub(crate) async fn run(
+        mut self,
+        mut input: mpsc::Receiver<Result<Chunk, RunError>>,
+    ) -> (Result<End, RunError>, Summary) {
+        let read = self.pump(&mut input).await;
+        // No more lines: a tap that still writes gets a closed pipe when the process ends.
+        drop(input);
+        if matches!(&read, Err(error) if !matches!(error, RunError::Input { .. })) {
+            self.shutdown.fail();
+        }
+        let drained = match &read {
+            // Lines before a bad one are as good as ever, so they are loaded as well.
+            Ok(_) | Err(RunError::Input { .. }) => self.flush().await,
+            Err(_) => self.settle_in_flight().await,
+        };
+        let closed = self.delivery.close().await;
+        let emitted = self.sync_dead_letter().and_then(|()| {
+            self.collect_state();
+            self.emitter.finish()
+        });
+        let outcome = read.and_then(|end| {
+            drained?;
+            closed?;
+            emitted?;
+            if self.ledger.is_settled() {
+                return Ok(end);
+            }
+            Err(RunError::Internal(
+                "records were read that were never settled".to_owned(),
+            ))
+        });
+        (outcome, self.summary)
+    }
+
+    /// The loop: reads until the end of the input, a signal or an error.
+    async fn pump(
+        &mut self,
+        input: &mut mpsc::Receiver<Result<Chunk, RunError>>,
+    ) -> Result<End, RunError> {
+        let mut progress = tokio::time::interval_at(Instant::now() + PROGRESS, PROGRESS);
+        loop {
+            let wake = self.next_wake();
+            tokio::select! {
+                biased;
+                () = self.shutdown.wait() => {
+                    return Ok(End::Stopped(self.shutdown.signal().unwrap_or(Signal::Terminate)));
+                }
+                done = self.delivery.next(), if !self.delivery.is_idle() => self.settle(done)?,
+                () = sleep_until(wake), if wake.is_some() => {}
+                chunk = input.recv() => match chunk {
+                    None => return Ok(End::Complete),
+                    Some(chunk) => self.take(chunk?).await?,
+                },
+                _ = progress.tick() => self.summary.log_progress(),
+            }
+            self.dispatch_old().await?;
+            self.sync_dead_letter()?;
+            self.collect_state();
+            self.emitter.print_due()?;
+        }
+    }
+
+    /// Takes in the lines of a chunk.
+    async fn take(&mut self, chunk: Chunk) -> Result<(), RunError> {
+        self.intake.start_chunk();
+        for (number, line) in chunk.lines() {
+            self.take_line(number, line).await?;
+            if self.shutdown.requested() {
+                break;
+            }
+        }
+        // The sink's tasks run on this thread too: let them.
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    /// When the loop must turn again although nothing happens: for an old batch or a state.
+    fn next_wake(&self) -> Option<Instant> {
+        let batch = self
+            .intake
+            .oldest()
+            .map(|opened| opened + self.batch_wait());
+        batch.into_iter().chain(self.emitter.due()).min()
+    }
+
+    fn batch_wait(&self) -> Duration {
+        Duration::from_secs_f64(self.settings.batch_wait_limit_seconds)
+    }
+
+    /// Writes every open batch and waits until all are settled: the one way to drain.
+    async fn flush(&mut self) -> Result<(), RunError> {
+        let mut outcome = Ok(());
+        for batch in self.intake.close_all() {
+            outcome = self.dispatch(batch).await;
+            if outcome.is_err() {
+                break;
+            }
+        }
+        outcome.and(self.settle_in_flight().await)
+    }
+
+    /// Waits until nothing is in flight. The first error is returned, after all have ended.
+    async fn settle_in_flight(&mut self) -> Result<(), RunError> {
+        let mut outcome = Ok(());
+        while !self.delivery.is_idle() {
+            let done = self.delivery.next().await;
+            outcome = outcome.and(self.settle(done));
+        }
+        outcome
+    }
+
+    /// Hands the newest STATE that is true to the emitter.
+    fn collect_state(&mut self) {
+        if let Some(state) = self.ledger.take_printable() {
+            self.emitter.push(state);
+        }
+    }
+
+    fn sync_dead_letter(&mut self) -> Result<(), RunError> {
+        if let Some(dead_letter) = &mut self.dead_letter
+            && dead_letter.is_dirty()
+        {
+            let tickets = dead_letter.sync()?;
+            self.ledger.settle(tickets);
+        }
+        Ok(())
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,358 @@
+//! Writing a batch until every record of it is settled.
+//!
+//! Transient errors and unsettled records are tried again with growing, jittered pauses, within
+//! `max_retry_seconds` of the first failure in a row. A batch that makes progress starts anew.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::time::Instant;
+
+use crate::batch::Batch;
+use crate::plugin::ErasedSink;
+use crate::shutdown::Shutdown;
+use crate::sink::{Rejection, Report, SinkError};
+
+/// How long and how often to try again.
+#[derive(Debug, Clone)]
+pub(crate) struct Retry {
+    pub(crate) max: Duration,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// A batch of which every record is settled.
+#[derive(Debug)]
+pub(crate) struct Delivered {
+    pub(crate) batch: Batch,
+    pub(crate) written: usize,
+    pub(crate) unchanged: usize,
+    pub(crate) rejected: Vec<Rejection>,
+    pub(crate) retries: usize,
+}
+
+impl Retry {
+    /// Writes `batch` with as many attempts as it takes.
+    pub(crate) async fn write(
+        &self,
+        sink: Arc<dyn ErasedSink>,
+        batch: Batch,
+    ) -> Result<Delivered, SinkError> {
+        let mut done = Delivered {
+            batch: batch.clone(),
+            written: 0,
+            unchanged: 0,
+            rejected: Vec::new(),
+            retries: 0,
+        };
+        let mut pauses = self.pauses();
+        let mut current = batch;
+        // Where the records of `current` are in the first batch.
+        let mut origin: Vec<usize> = (0..current.len()).collect();
+        loop {
+            let (open, cause) = match sink.write(&current).await {
+                Ok(report) => {
+                    check(&report, &current)?;
+                    let open = with_later_equals(&current, &report.unsettled);
+                    let cause = report.cause.map_or_else(
+                        || SinkError::transient("the destination did not confirm every record"),
+                        SinkError::Transient,
+                    );
+                    // Records that are written again although they were stored count once.
+                    let again = open.len() - report.unsettled.len();
+                    done.written += report.written.saturating_sub(again);
+                    done.unchanged += report.unchanged;
+                    done.rejected.extend(
+                        report
+                            .rejected
+                            .into_iter()
+                            .filter(|it| !open.contains(&it.index))
+                            .map(|it| Rejection {
+                                index: origin[it.index],
+                                reason: it.reason,
+                            }),
+                    );
+                    if open.len() < current.len() {
+                        pauses = self.pauses();
+                    }
+                    (open, cause)
+                }
+                Err(error @ SinkError::Transient(_)) => ((0..current.len()).collect(), error),
+                Err(error) => return Err(error),
+            };
+            if open.is_empty() {
+                return Ok(done);
+            }
+            done.retries += 1;
+            pauses
+                .wait(
+                    &self.shutdown,
+                    &format!("stream '{}'", current.stream().name()),
+                    cause,
+                )
+                .await?;
+            current = current.retry(&open);
+            origin = open.iter().map(|index| origin[*index]).collect();
+        }
+    }
+
+    /// The pauses after failures in a row.
+    pub(crate) fn pauses(&self) -> Pauses {
+        Pauses {
+            backoff: ExponentialBuilder::default()
+                .with_min_delay(Duration::from_millis(50))
+                .with_max_delay(Duration::from_secs(5))
+                .with_factor(2.0)
+                .without_max_times()
+                .with_jitter()
+                .build(),
+            max: self.max,
+            since: None,
+        }
+    }
+}
+
+/// The pauses after failures in a row, and when to stop trying.
+pub(crate) struct Pauses {
+    backoff: backon::ExponentialBackoff,
+    max: Duration,
+    since: Option<Instant>,
+}
+
+impl Pauses {
+    /// Waits before the next attempt, or returns `cause` when there should be none.
+    pub(crate) async fn wait(
+        &mut self,
+        shutdown: &Shutdown,
+        what: &str,
+        cause: SinkError,
+    ) -> Result<(), SinkError> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let pause = self.backoff.next().unwrap_or(self.max);
+        let text = cause.to_string();
+        if shutdown.requested() {
+            return Err(SinkError::permanent(format!(
+                "{what}: {text}; not tried again, since the run is ending"
+            )));
+        }
+        if since.elapsed() + pause > self.max {
+            return Err(SinkError::permanent(format!(
+                "{what}: {text}; given up after {:.0} s (setting max_retry_seconds)",
+                since.elapsed().as_secs_f64()
+            )));
+        }
+        tracing::warn!(
+            "{what}: {text}; trying again in {:.1} s",
+            pause.as_secs_f64()
+        );
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shutdown.wait() => {}
+        }
+        Ok(())
+    }
+}
+
+/// A sink that forgets a record must not lose it.
+fn check(report: &Report, batch: &Batch) -> Result<(), SinkError> {
+    let mut indexes = HashSet::new();
+    let sound = report.total() == batch.len()
+        && report
+            .unsettled
+            .iter()
+            .chain(report.rejected.iter().map(|rejection| &rejection.index))
+            .all(|index| *index < batch.len() && indexes.insert(*index));
+    if sound {
+        return Ok(());
+    }
+    Err(SinkError::permanent(format!(
+        "internal error: the sink's report of a batch of {} records tells of {}; please report it",
+        batch.len(),
+        report.total()
+    )))
+}
+
+/// The unsettled records, and all later ones with a key of theirs: an older value that is written
+/// again must be followed by the newer one.
+fn with_later_equals(batch: &Batch, unsettled: &[usize]) -> Vec<usize> {
+    let Some(first) = unsettled.first() else {
+        return Vec::new();
+    };
+    let unsettled: HashSet<usize> = unsettled.iter().copied().collect();
+    let mut keys = HashSet::new();
+    (*first..batch.len())
+        .filter(|index| {
+            let key = batch.key_hash(*index);
+            (unsettled.contains(index) && {
+                keys.insert(key);
+                true
+            }) || keys.contains(&key)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::batch::OpenBatch;
+    use crate::sink::Sink;
+    use crate::state::Ledger;
+    use crate::stream::Stream;
+    use crate::validate::Validator;
+    use crate::value::Tape;
+
+    /// Answers each write as told, and remembers which records it was given.
+    #[derive(Default)]
+    struct Scripted {
+        answers: Mutex<VecDeque<Result<Report, SinkError>>>,
+        seen: Mutex<Vec<(u32, Vec<String>)>>,
+    }
+
+    impl Sink for Scripted {
+        async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+            let records = batch
+                .records()
+                .map(|record| record.value().to_json())
+                .collect();
+            self.seen
+                .lock()
+                .expect("not poisoned")
+                .push((batch.attempt(), records));
+            let answer = self.answers.lock().expect("not poisoned").pop_front();
+            answer.unwrap_or_else(|| Ok(Report::all_written(batch)))
+        }
+    }
+
+    /// Records whose keys are the given numbers.
+    fn batch(keys: &[u64]) -> Batch {
+        let schema = serde_json::json!({});
+        let validator = Validator::new(&schema).expect("valid");
+        let mut open = OpenBatch::new(Stream::new("s".into(), schema, vec![], vec![], validator));
+        let mut ledger = Ledger::default();
+        for (line, key) in keys.iter().enumerate() {
+            let record = Tape::parsed(&format!("{{\"n\":{line}}}"));
+            open.push(
+                record.root().expect("a value"),
+                *key,
+                line as u64,
+                ledger.admit(),
+            );
+        }
+        open.close().0
+    }
+
+    async fn write(
+        keys: &[u64],
+        answers: Vec<Result<Report, SinkError>>,
+    ) -> (Result<Delivered, SinkError>, Vec<(u32, Vec<String>)>) {
+        let sink = Arc::new(Scripted {
+            answers: Mutex::new(answers.into()),
+            seen: Mutex::default(),
+        });
+        let retry = Retry {
+            max: Duration::from_secs(60),
+            shutdown: Shutdown::new(),
+        };
+        let outcome = retry.write(sink.clone(), batch(keys)).await;
+        let seen = std::mem::take(&mut *sink.seen.lock().expect("not poisoned"));
+        (outcome, seen)
+    }
+
+    fn records(numbers: &[usize]) -> Vec<String> {
+        numbers.iter().map(|n| format!("{{\"n\":{n}}}")).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_unsettled_records_are_written_again_with_later_ones_of_their_key() {
+        let first = Report {
+            written: 2,
+            unsettled: vec![1, 3],
+            rejected: vec![Rejection {
+                index: 0,
+                reason: "too large".into(),
+            }],
+            ..Report::default()
+        };
+        let second = Report {
+            written: 2,
+            rejected: vec![Rejection {
+                index: 2,
+                reason: "odd".into(),
+            }],
+            ..Report::default()
+        };
+        let (outcome, seen) = write(&[1, 2, 3, 4, 2], vec![Ok(first), Ok(second)]).await;
+        assert_eq!(
+            seen,
+            [(0, records(&[0, 1, 2, 3, 4])), (1, records(&[1, 3, 4]))]
+        );
+        let done = outcome.expect("delivered");
+        assert_eq!((done.written, done.unchanged, done.retries), (3, 0, 1));
+        let rejected: Vec<_> = done.rejected.iter().map(|it| it.index).collect();
+        assert_eq!(rejected, [0, 4]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn transient_errors_are_retried_until_the_time_is_up() {
+        let (outcome, seen) = write(
+            &[1],
+            vec![
+                Err(SinkError::transient("gone")),
+                Err(SinkError::transient("gone")),
+            ],
+        )
+        .await;
+        assert_eq!(outcome.expect("delivered").written, 1);
+        assert_eq!(seen.len(), 3);
+        let forever = (0..1000)
+            .map(|_| Err(SinkError::transient("gone")))
+            .collect();
+        let (outcome, _) = write(&[1], forever).await;
+        let error = outcome.expect_err("given up").to_string();
+        assert!(
+            error.contains("stream 's': gone; given up after"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_report_that_forgets_a_record_is_an_error() {
+        for report in [
+            Report {
+                written: 1,
+                ..Report::default()
+            },
+            Report {
+                written: 3,
+                ..Report::default()
+            },
+            Report {
+                written: 1,
+                unsettled: vec![2],
+                ..Report::default()
+            },
+            Report {
+                unsettled: vec![1, 1],
+                ..Report::default()
+            },
+        ] {
+            let (outcome, _) = write(&[1, 2], vec![Ok(report)]).await;
+            let error = outcome.expect_err("refused").to_string();
+            assert!(
+                error.contains("the sink's report of a batch of 2 records"),
+                "{error}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn other_errors_end_the_run_at_once() {
+        let (outcome, seen) = write(&[1], vec![Err(SinkError::unavailable("no"))]).await;
+        assert!(matches!(outcome, Err(SinkError::Unavailable(_))));
+        assert_eq!(seen.len(), 1);
+    }
+}

@@ -1,0 +1,216 @@
+//! The program: from the command line to the exit code.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::about::{About, PluginInfo, TargetInfo};
+use crate::cli::{self, Args, Command};
+use crate::config::{
+    Environment, OnInvalidRecord, Section, Settings, SettingsSchema, Sources, TargetSettings,
+};
+use crate::dead_letter::DeadLetter;
+use crate::emitter::Emitter;
+use crate::error::RunError;
+use crate::pipeline::{End, Pipeline};
+use crate::plugin::{Registry, SinkContext, SinkEntry};
+use crate::reader;
+use crate::shutdown::Shutdown;
+use crate::telemetry;
+
+/// A Singer target. The whole of a `main`:
+///
+/// ```no_run
+/// # use std::process::ExitCode;
+/// // use my_plugins as _;
+/// fn main() -> ExitCode {
+///     singer_target::Target::new("target-example", "1.0.0", "Loads streams into an example")
+///         .sink("example")
+///         .run()
+/// }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    info: TargetInfo,
+    sink: &'static str,
+    extraction_times: bool,
+}
+
+impl Target {
+    /// A target with the name of its executable, its version and one line on what it does.
+    #[must_use]
+    pub const fn new(name: &'static str, version: &'static str, description: &'static str) -> Self {
+        Self {
+            info: TargetInfo {
+                name,
+                version,
+                description,
+            },
+            sink: "",
+            extraction_times: false,
+        }
+    }
+
+    /// Chooses the sink by its plugin's name.
+    #[must_use]
+    pub const fn sink(mut self, name: &'static str) -> Self {
+        self.sink = name;
+        self
+    }
+
+    /// Adds `_sdc_extracted_at` and `_sdc_received_at` to every record that has them not.
+    #[must_use]
+    pub const fn with_extraction_times(mut self) -> Self {
+        self.extraction_times = true;
+        self
+    }
+
+    /// Runs the program that the command line asks for.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let args = match Args::parse(&self.info) {
+            Ok(args) => args,
+            Err(error) => error.exit(),
+        };
+        match self.execute(&args) {
+            Ok(code) => code,
+            Err(error) => {
+                // Also when logs are off or not set up yet: a failure is never silent.
+                cli::print_error(self.info.name, &error);
+                ExitCode::from(error.exit_code())
+            }
+        }
+    }
+
+    fn execute(self, args: &Args) -> Result<ExitCode, RunError> {
+        let registry = Registry::linked()?;
+        let sink = registry.sink(self.sink)?;
+        let mut sections = vec![Section::of::<TargetSettings>("Target"), sink.section];
+        sections.extend(registry.encoders.iter().map(|encoder| encoder.section));
+        let schema = SettingsSchema::new(&sections)?;
+        match &args.command {
+            Some(Command::About { format }) => {
+                cli::print(&self.about(&registry, sink, &schema).render(*format))?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            Some(Command::Completions { shell }) => {
+                let script = cli::completions(&self.info, *shell);
+                cli::print(&String::from_utf8_lossy(&script))?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            _ => {}
+        }
+        let environment = Environment::of_process()?;
+        let crates = [env!("CARGO_CRATE_NAME"), (sink.crate_name)()];
+        telemetry::init(self.info.name, &crates, args.log, &environment)?;
+        let sources = Sources::new(args.config(), environment);
+        let settings = Settings::load(self.info.name, &sources, &schema)?;
+        (sink.validate)(&settings)?;
+        let context = SinkContext {
+            target_name: self.info.name,
+            target_version: self.info.version,
+            encoders: registry.build_encoders(&settings)?,
+        };
+        runtime()?.block_on(async {
+            match &args.command {
+                Some(Command::Check { .. }) => cli::check(sink, &settings, context).await,
+                Some(Command::Discover { format, .. }) => {
+                    cli::discover(sink, &settings, context, *format).await
+                }
+                _ => {
+                    self.load(sink, &settings, context, args.input.as_deref())
+                        .await
+                }
+            }
+        })
+    }
+
+    fn about<'a>(
+        self,
+        registry: &Registry,
+        sink: SinkEntry,
+        schema: &'a SettingsSchema,
+    ) -> About<'a> {
+        let plugin = |kind, name, description| PluginInfo {
+            kind,
+            name,
+            description,
+        };
+        let encoders = registry
+            .encoders
+            .iter()
+            .map(|entry| plugin("encoder", entry.name, entry.description));
+        About {
+            target: self.info,
+            schema,
+            capabilities: vec!["about", "validate-records"],
+            plugins: std::iter::once(plugin("sink", sink.name, sink.description))
+                .chain(encoders)
+                .collect(),
+        }
+    }
+
+    async fn load(
+        self,
+        entry: SinkEntry,
+        settings: &Settings,
+        context: SinkContext,
+        input: Option<&Path>,
+    ) -> Result<ExitCode, RunError> {
+        let target: TargetSettings = settings.section()?;
+        let shutdown = Shutdown::listen()
+            .map_err(|source| RunError::io("cannot listen for signals", source))?;
+        let input: Box<dyn Read + Send> = match input {
+            None => Box::new(std::io::stdin()),
+            Some(path) => Box::new(File::open(path).map_err(|source| {
+                RunError::io(format!("cannot open the input {}", path.display()), source)
+            })?),
+        };
+        let dead_letter = match (target.on_invalid_record, &target.dead_letter_file) {
+            (OnInvalidRecord::DeadLetter, Some(path)) => Some(DeadLetter::open(path)?),
+            _ => None,
+        };
+        let sink = tokio::select! {
+            sink = (entry.open)(settings, context) => sink?,
+            () = shutdown.wait() => return Ok(stopped(&shutdown)),
+        };
+        let lines = reader::spawn(input, target.max_line_bytes)?;
+        let interval = Duration::from_secs_f64(target.state_interval_seconds);
+        let emitter = Emitter::spawn(std::io::stdout(), interval)?;
+        let pipeline = Pipeline::new(
+            target,
+            sink,
+            emitter,
+            dead_letter,
+            shutdown.clone(),
+            self.extraction_times,
+        );
+        let (outcome, summary) = pipeline.run(lines).await;
+        summary.log();
+        match (outcome, shutdown.signal()) {
+            (Ok(End::Complete), _) => Ok(ExitCode::SUCCESS),
+            (Ok(End::Stopped(signal)), _) => Ok(ExitCode::from(signal.exit_code())),
+            (Err(error), Some(signal)) => {
+                cli::print_error(self.info.name, &error);
+                Ok(ExitCode::from(signal.exit_code()))
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+}
+
+fn stopped(shutdown: &Shutdown) -> ExitCode {
+    shutdown.signal().map_or(ExitCode::FAILURE, |signal| {
+        ExitCode::from(signal.exit_code())
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
+    // One thread: the work is done by the server, and a second thread would take its core.
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| RunError::io("cannot start the async runtime", source))
+}

@@ -1,0 +1,306 @@
+//! Building a tape: the nodes, and the few operations that append to one.
+//!
+//! Every operation writes the compact JSON text and the node that points into it together, so that
+//! the two cannot drift apart.
+
+use std::ops::Range;
+
+use super::{Tape, Value, text::push_escaped};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Null,
+    False,
+    True,
+    Number,
+    /// Its characters are its JSON text between the quotes.
+    String,
+    /// Its characters are in [`Tape::unescaped`].
+    EscapedString,
+    Array,
+    Object,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    /// First byte of the text; for strings, of the characters behind the quote.
+    start: u32,
+    len: u32,
+    /// Nodes of the whole value, this one included. Relative, so that values can be moved.
+    pub(super) size: u32,
+}
+
+impl Node {
+    pub(super) fn range(self) -> Range<usize> {
+        self.start as usize..(self.start + self.len) as usize
+    }
+}
+
+/// A container that is being filled.
+#[must_use]
+pub(super) struct Open {
+    at: usize,
+}
+
+/// A tape is limited to what its 32-bit offsets reach; `max_line_bytes` and the batch sizes keep
+/// it far below.
+fn offset(position: usize) -> u32 {
+    u32::try_from(position).expect("a tape holds less than 4 GiB")
+}
+
+impl Tape {
+    fn push(&mut self, kind: Kind, range: Range<usize>) {
+        self.nodes.push(Node {
+            kind,
+            start: offset(range.start),
+            len: offset(range.len()),
+            size: 1,
+        });
+    }
+
+    fn push_text(&mut self, kind: Kind, text: &str) {
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.push(kind, start..self.text.len());
+    }
+
+    pub(super) fn push_null(&mut self) {
+        self.push_text(Kind::Null, "null");
+    }
+
+    pub(super) fn push_bool(&mut self, value: bool) {
+        if value {
+            self.push_text(Kind::True, "true");
+        } else {
+            self.push_text(Kind::False, "false");
+        }
+    }
+
+    /// `text` must be a JSON number.
+    pub(super) fn push_number(&mut self, text: &str) {
+        self.push_text(Kind::Number, text);
+    }
+
+    /// Appends a string whose characters need no escape.
+    pub(super) fn push_plain_str(&mut self, value: &str) {
+        self.text.push('"');
+        self.push_text(Kind::String, value);
+        self.text.push('"');
+    }
+
+    pub(super) fn push_str(&mut self, value: &str) {
+        if !super::text::needs_escape(value) {
+            return self.push_plain_str(value);
+        }
+        push_escaped(&mut self.text, value);
+        let start = self.unescaped.len();
+        self.unescaped.push_str(value);
+        self.push(Kind::EscapedString, start..self.unescaped.len());
+    }
+
+    pub(super) fn open_array(&mut self) -> Open {
+        self.open(Kind::Array, '[')
+    }
+
+    pub(super) fn open_object(&mut self) -> Open {
+        self.open(Kind::Object, '{')
+    }
+
+    fn open(&mut self, kind: Kind, bracket: char) -> Open {
+        let at = self.nodes.len();
+        let start = self.text.len();
+        self.push(kind, start..start);
+        self.text.push(bracket);
+        Open { at }
+    }
+
+    pub(super) fn close_array(&mut self, open: Open) {
+        self.close(open, ']');
+    }
+
+    /// Closes an object. Of duplicate members the last wins, as everywhere in Singer.
+    pub(super) fn close_object(&mut self, open: Open) {
+        if self.has_duplicates(open.at) {
+            self.remove_duplicates(open.at);
+        }
+        self.close(open, '}');
+    }
+
+    fn close(&mut self, open: Open, bracket: char) {
+        self.text.push(bracket);
+        let size = offset(self.nodes.len() - open.at);
+        let end = offset(self.text.len());
+        let node = &mut self.nodes[open.at];
+        node.len = end - node.start;
+        node.size = size;
+    }
+
+    /// Writes the comma before every member or element but the first.
+    pub(super) fn separate(&mut self, first: &mut bool) {
+        if !std::mem::take(first) {
+            self.text.push(',');
+        }
+    }
+
+    pub(super) fn colon(&mut self) {
+        self.text.push(':');
+    }
+
+    /// The members of an object that is still open.
+    fn open_members(&self, at: usize) -> super::Members<'_> {
+        let end = offset(self.nodes.len());
+        super::Members(super::Children {
+            tape: self,
+            at: offset(at + 1),
+            end,
+        })
+    }
+
+    /// Few members: compare lengths and a bloom filter of 64 bits first. Many: a set.
+    fn has_duplicates(&self, at: usize) -> bool {
+        let mut seen: u64 = 0;
+        let mut suspicious = false;
+        let mut count = 0;
+        for (name, _) in self.open_members(at) {
+            let bytes = name.as_bytes();
+            let sample = |i: usize| usize::from(bytes.get(i).copied().unwrap_or(0));
+            let mixed = bytes.len()
+                ^ sample(0).wrapping_mul(7)
+                ^ sample(bytes.len() / 2).wrapping_mul(31)
+                ^ sample(bytes.len().wrapping_sub(1)).wrapping_mul(131);
+            let bit = 1u64 << (mixed % 61);
+            suspicious |= seen & bit != 0;
+            seen |= bit;
+            count += 1;
+        }
+        if !suspicious {
+            return false;
+        }
+        if count <= 32 {
+            let mut members = self.open_members(at);
+            while let Some((name, _)) = members.next() {
+                if members.clone().any(|(other, _)| other == name) {
+                    return true;
+                }
+            }
+            return false;
+        }
+        let mut names = std::collections::HashSet::with_capacity(count);
+        self.open_members(at).any(|(name, _)| !names.insert(name))
+    }
+
+    /// Writes the open object again without the members that a later one replaces. Rare.
+    fn remove_duplicates(&mut self, at: usize) {
+        let mut last = std::collections::HashMap::new();
+        for (name, value) in self.open_members(at) {
+            last.insert(name, value.at);
+        }
+        let mut kept = Tape::new();
+        let open = kept.open_object();
+        let mut first = true;
+        for (name, value) in self.open_members(at) {
+            if last.get(name) == Some(&value.at) {
+                kept.separate(&mut first);
+                kept.push_str(name);
+                kept.colon();
+                kept.append(value);
+            }
+        }
+        kept.close(open, '}');
+        let start = self.nodes[at].start as usize;
+        self.nodes.truncate(at);
+        self.text.truncate(start);
+        let object = self.append(kept.value(0));
+        debug_assert_eq!(object as usize, at);
+        // The caller closes the object.
+        self.text.pop();
+    }
+
+    /// Copies a value, of this or another tape, to the end of this one. Returns its position.
+    pub(crate) fn append(&mut self, value: Value<'_>) -> u32 {
+        let at = self.nodes.len();
+        let from = value.at as usize;
+        let source = &value.tape.nodes[from..from + value.node().size as usize];
+        let node = source[0];
+        match node.kind {
+            Kind::Array | Kind::Object => {
+                let base = offset(self.text.len());
+                self.text.push_str(&value.tape.text[node.range()]);
+                offset(self.text.len());
+                self.nodes.reserve(source.len());
+                for child in source {
+                    let mut child = *child;
+                    if child.kind == Kind::EscapedString {
+                        let start = self.unescaped.len();
+                        self.unescaped
+                            .push_str(&value.tape.unescaped[child.range()]);
+                        child.start = offset(start);
+                    } else {
+                        child.start = child.start - node.start + base;
+                    }
+                    self.nodes.push(child);
+                }
+            }
+            Kind::String => self.push_plain_str(&value.tape.text[node.range()]),
+            Kind::EscapedString => self.push_str(&value.tape.unescaped[node.range()]),
+            _ => self.push_text(node.kind, &value.tape.text[node.range()]),
+        }
+        offset(at)
+    }
+
+    /// Adds a member with a string that needs no escape to the object at `at`, which must be the
+    /// last value of the tape.
+    pub(crate) fn append_member(&mut self, at: u32, name: &str, value: &str) {
+        let object = at as usize;
+        debug_assert_eq!(self.nodes[object].kind, Kind::Object);
+        debug_assert_eq!(object + self.nodes[object].size as usize, self.nodes.len());
+        self.text.pop();
+        let mut first = self.nodes[object].size == 1;
+        self.separate(&mut first);
+        self.push_plain_str(name);
+        self.colon();
+        self.push_plain_str(value);
+        self.close(Open { at: object }, '}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_can_be_added_to_the_last_value() {
+        let mut tape = Tape::parsed(r#"{"a":"\n"}"#);
+        tape.append_member(0, "b", "x");
+        let mut copy = Tape::parsed("[1]");
+        let at = copy.append(tape.value(0));
+        copy.append_member(at, "c", "y");
+        let object = copy.value(at);
+        assert_eq!(object.to_json(), r#"{"a":"\n","b":"x","c":"y"}"#);
+        assert_eq!(object.get("a").and_then(Value::as_str), Some("\n"));
+        assert_eq!(object.get("c").and_then(Value::as_str), Some("y"));
+        assert_eq!(copy.value(0).to_json(), "[1]");
+
+        let mut empty = Tape::parsed("{}");
+        empty.append_member(0, "a", "b");
+        assert_eq!(empty.value(0).to_json(), r#"{"a":"b"}"#);
+    }
+
+    #[test]
+    fn of_duplicate_members_the_last_wins() {
+        let tape = Tape::parsed(r#"{"a":1,"b":{"x":1,"x":"\"","y":[1,2]},"a":[{"z":1}],"c":2}"#);
+        assert_eq!(
+            tape.value(0).to_json(),
+            r#"{"b":{"x":"\"","y":[1,2]},"a":[{"z":1}],"c":2}"#
+        );
+        assert_eq!(tape.value(0).members().count(), 3);
+        let many: Vec<String> = (0..200).map(|i| format!("\"k{}\":{i}", i % 150)).collect();
+        let tape = Tape::parsed(&format!("{{{}}}", many.join(",")));
+        assert_eq!(tape.value(0).members().count(), 150);
+        assert_eq!(
+            tape.value(0).get("k0").map(Value::to_json).as_deref(),
+            Some("150")
+        );
+    }
+}

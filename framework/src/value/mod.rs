@@ -1,0 +1,303 @@
+//! JSON values as the framework carries them: a flat tape of nodes over one compact text.
+//!
+//! A record passes from the input line to the sink as a [`Value`]: parsed once, without an
+//! allocation for each member, with every number kept as the digits that the tap wrote. The text
+//! of a tape is always compact JSON, so writing a value out as JSON is a copy of a slice.
+//!
+//! `serde_json::Value` would cost several allocations a record and is used only at the edges
+//! (settings, schemas).
+
+mod build;
+mod number;
+mod parse;
+mod serde;
+mod text;
+
+pub use number::{BigNumbers, Number, NumberError};
+pub use parse::ParseError;
+pub use serde::WithBigNumbers;
+
+use build::{Kind, Node};
+
+/// A buffer of JSON values, one behind the other, that can be cleared and filled again.
+#[derive(Debug, Clone, Default)]
+pub struct Tape {
+    nodes: Vec<Node>,
+    /// The values as compact JSON. Nodes point into it.
+    text: String,
+    /// The characters of those strings whose JSON text has escapes.
+    unescaped: String,
+}
+
+/// One JSON value on a [`Tape`]. As cheap to copy as a reference.
+#[derive(Clone, Copy)]
+pub struct Value<'a> {
+    tape: &'a Tape,
+    at: u32,
+}
+
+/// The type of a [`Value`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueKind {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool,
+    /// A number of any size
+    Number,
+    /// A string
+    String,
+    /// An array
+    Array,
+    /// An object
+    Object,
+}
+
+impl Tape {
+    /// An empty tape.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The first value, if there is one.
+    #[must_use]
+    pub fn root(&self) -> Option<Value<'_>> {
+        (!self.nodes.is_empty()).then_some(Value { tape: self, at: 0 })
+    }
+
+    /// Removes all values and keeps the memory.
+    pub fn clear(&mut self) {
+        self.nodes.clear();
+        self.text.clear();
+        self.unescaped.clear();
+    }
+
+    /// How much memory the values take, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.text.len() + self.unescaped.len() + self.nodes.len() * size_of::<Node>()
+    }
+
+    /// Replaces the contents with a string.
+    pub(crate) fn set_string(&mut self, string: &str) -> Value<'_> {
+        self.clear();
+        self.push_str(string);
+        self.value(0)
+    }
+
+    pub(crate) fn value(&self, at: u32) -> Value<'_> {
+        Value { tape: self, at }
+    }
+}
+
+impl<'a> Value<'a> {
+    fn node(self) -> Node {
+        self.tape.nodes[self.at as usize]
+    }
+
+    /// What tells this value from all others that live at the same time.
+    pub(crate) fn address(self) -> (usize, u32) {
+        (std::ptr::from_ref(self.tape).addr(), self.at)
+    }
+
+    /// The value's type.
+    #[must_use]
+    pub fn kind(self) -> ValueKind {
+        match self.node().kind {
+            Kind::Null => ValueKind::Null,
+            Kind::False | Kind::True => ValueKind::Bool,
+            Kind::Number => ValueKind::Number,
+            Kind::String | Kind::EscapedString => ValueKind::String,
+            Kind::Array => ValueKind::Array,
+            Kind::Object => ValueKind::Object,
+        }
+    }
+
+    /// Whether this is `null`.
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        self.node().kind == Kind::Null
+    }
+
+    /// The boolean, if this is one.
+    #[must_use]
+    pub fn as_bool(self) -> Option<bool> {
+        match self.node().kind {
+            Kind::False => Some(false),
+            Kind::True => Some(true),
+            _ => None,
+        }
+    }
+
+    /// The number, if this is one.
+    #[must_use]
+    pub fn as_number(self) -> Option<Number<'a>> {
+        let node = self.node();
+        (node.kind == Kind::Number).then(|| Number::trusted(&self.tape.text[node.range()]))
+    }
+
+    /// The characters of the string, if this is one.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'a str> {
+        let node = self.node();
+        match node.kind {
+            Kind::String => Some(&self.tape.text[node.range()]),
+            Kind::EscapedString => Some(&self.tape.unescaped[node.range()]),
+            _ => None,
+        }
+    }
+
+    /// The value of the member `name`, if this is an object that has it.
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<Value<'a>> {
+        self.members()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The members of an object in their order; nothing for other values.
+    #[must_use]
+    pub fn members(self) -> Members<'a> {
+        Members(self.children(Kind::Object))
+    }
+
+    /// The elements of an array; nothing for other values.
+    #[must_use]
+    pub fn elements(self) -> Elements<'a> {
+        Elements(self.children(Kind::Array))
+    }
+
+    fn children(self, kind: Kind) -> Children<'a> {
+        let node = self.node();
+        let end = if node.kind == kind {
+            self.at + node.size
+        } else {
+            self.at + 1
+        };
+        Children {
+            tape: self.tape,
+            at: self.at + 1,
+            end,
+        }
+    }
+}
+
+/// The nodes directly below a container.
+#[derive(Debug, Clone)]
+struct Children<'a> {
+    tape: &'a Tape,
+    at: u32,
+    end: u32,
+}
+
+impl<'a> Iterator for Children<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        if self.at >= self.end {
+            return None;
+        }
+        let value = self.tape.value(self.at);
+        self.at += value.node().size;
+        Some(value)
+    }
+}
+
+/// The members of an object: see [`Value::members`].
+#[derive(Debug, Clone)]
+pub struct Members<'a>(Children<'a>);
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a str, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let name = self.0.next()?.as_str()?;
+        Some((name, self.0.next()?))
+    }
+}
+
+/// The elements of an array: see [`Value::elements`].
+#[derive(Debug, Clone)]
+pub struct Elements<'a>(Children<'a>);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+}
+
+/// Equal as JSON: members in any order, numbers by value.
+impl PartialEq for Value<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.kind(), other.kind()) {
+            (ValueKind::Null, ValueKind::Null) => true,
+            (ValueKind::Bool, ValueKind::Bool) => self.as_bool() == other.as_bool(),
+            (ValueKind::Number, ValueKind::Number) => self.as_number() == other.as_number(),
+            (ValueKind::String, ValueKind::String) => self.as_str() == other.as_str(),
+            (ValueKind::Array, ValueKind::Array) => self.elements().eq(other.elements()),
+            (ValueKind::Object, ValueKind::Object) => {
+                self.members().count() == other.members().count()
+                    && equal_members(self.members(), *other)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether `object` has each of `members` with an equal value.
+///
+/// Stored objects nearly always have the order of the new ones, so each look-up starts behind the
+/// member that matched before.
+pub(crate) fn equal_members<'a>(
+    members: impl Iterator<Item = (&'a str, Value<'a>)>,
+    object: Value<'_>,
+) -> bool {
+    let mut expected = object.members();
+    for (name, value) in members {
+        let found = match expected.next() {
+            Some((other, candidate)) if other == name => Some(candidate),
+            _ => object.get(name),
+        };
+        if found.is_none_or(|found| found != value) {
+            return false;
+        }
+    }
+    true
+}
+
+impl std::fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.to_json())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equality_is_by_value_and_ignores_order() {
+        let left = Tape::parsed(r#"{"a":1.0,"b":[true,null],"c":"x"}"#);
+        let right = Tape::parsed(r#"{"c":"x","a":1,"b":[true,null]}"#);
+        assert_eq!(left.root(), right.root());
+        for other in [
+            r#"{"a":1,"b":[true,null]}"#,
+            r#"{"a":1,"b":[null,true],"c":"x"}"#,
+            "1",
+        ] {
+            assert_ne!(left.root(), Tape::parsed(other).root(), "{other}");
+        }
+    }
+
+    #[test]
+    fn members_of_other_values_are_none() {
+        let tape = Tape::parsed(r#"[1,"a"]"#);
+        let array = tape.root().expect("a value");
+        assert_eq!(array.members().count(), 0);
+        assert_eq!(array.elements().count(), 2);
+        assert_eq!(array.get("a"), None);
+    }
+}

@@ -1,0 +1,363 @@
+//! Numbers of any size, kept as the digits that were sent.
+//!
+//! Keys, comparison, validation and encoding all read the same text, so nothing is rounded on the
+//! way. Two numbers compare by value: `0.10` equals `0.1`, and `1e400` is more than `9e399`.
+
+use std::cmp::Ordering;
+
+/// A JSON number: its text, and what it is worth.
+#[derive(Debug, Clone, Copy)]
+pub struct Number<'a> {
+    text: &'a str,
+}
+
+/// What an encoder without big numbers does with one.
+///
+/// An integer beyond 64 bits, or a decimal whose nearest 64-bit float does not print back as the
+/// same number, is never rounded silently.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum BigNumbers {
+    /// Write its digits as a string.
+    #[default]
+    String,
+    /// Refuse the record.
+    Error,
+    /// Write the nearest 64-bit float; a number beyond its range is refused.
+    Float,
+}
+
+/// A number that 64 bits cannot hold, and may not be rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a number does not fit in 64 bits without rounding")]
+pub struct NumberError;
+
+/// The forms in which a number fits a 64-bit type exactly.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Exact {
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+}
+
+impl<'a> Number<'a> {
+    /// `text` must be a JSON number.
+    pub(super) fn trusted(text: &'a str) -> Self {
+        Self { text }
+    }
+
+    /// The digits as they were sent.
+    #[must_use]
+    pub fn as_str(self) -> &'a str {
+        self.text
+    }
+
+    /// The integer, if it is written as one and fits.
+    #[must_use]
+    pub fn as_u64(self) -> Option<u64> {
+        self.text.parse().ok()
+    }
+
+    /// The integer, if it is written as one and fits.
+    #[must_use]
+    pub fn as_i64(self) -> Option<i64> {
+        self.text.parse().ok()
+    }
+
+    /// The nearest 64-bit float, if the number is within its range.
+    #[must_use]
+    pub fn as_f64(self) -> Option<f64> {
+        self.text
+            .parse()
+            .ok()
+            .filter(|value: &f64| value.is_finite())
+    }
+
+    /// Whether it is written without a fraction and an exponent.
+    #[must_use]
+    pub fn is_written_as_integer(self) -> bool {
+        !self
+            .text
+            .bytes()
+            .any(|byte| matches!(byte, b'.' | b'e' | b'E'))
+    }
+
+    /// Whether its value is whole: `1.0` and `1e2` are.
+    #[must_use]
+    pub fn is_integer(self) -> bool {
+        self.is_written_as_integer() || {
+            let decimal = Decimal::of(self.text);
+            decimal.is_zero() || decimal.last_digit_exponent() >= 0
+        }
+    }
+
+    /// The value in a 64-bit type, if no digit is lost by that.
+    pub(super) fn exact(self) -> Option<Exact> {
+        if self.is_written_as_integer() && self.text != "-0" {
+            let unsigned = self.as_u64().map(Exact::Unsigned);
+            return unsigned.or_else(|| self.as_i64().map(Exact::Signed));
+        }
+        let float = self.as_f64()?;
+        let printed = format!("{float:e}");
+        (Number::trusted(&printed) == self).then_some(Exact::Float(float))
+    }
+}
+
+impl PartialEq for Number<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text || self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Number<'_> {}
+
+impl PartialOrd for Number<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Number<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if let (Some(left), Some(right)) = (self.as_i64(), other.as_i64()) {
+            return left.cmp(&right);
+        }
+        Decimal::of(self.text).cmp(&Decimal::of(other.text))
+    }
+}
+
+/// A number taken apart: sign, significant digits, and the power of ten of the first of them.
+struct Decimal<'a> {
+    negative: bool,
+    whole: &'a [u8],
+    fraction: &'a [u8],
+    /// Power of ten of the first significant digit.
+    magnitude: i64,
+}
+
+impl<'a> Decimal<'a> {
+    fn of(text: &'a str) -> Self {
+        let (negative, unsigned) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+        // The parser bounds the digits of an exponent, so this cannot overflow.
+        let exponent: i64 = exponent.parse().unwrap_or(0);
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let whole = whole.trim_start_matches('0').as_bytes();
+        let fraction = fraction.trim_end_matches('0').as_bytes();
+        let leading_zeros = if whole.is_empty() {
+            fraction.iter().take_while(|digit| **digit == b'0').count()
+        } else {
+            0
+        };
+        let first_digit = whole.len() as i64 - leading_zeros as i64 - 1;
+        Self {
+            negative,
+            whole,
+            fraction: &fraction[leading_zeros..],
+            magnitude: exponent + first_digit,
+        }
+    }
+
+    fn digits(&self) -> impl Iterator<Item = u8> {
+        self.whole.iter().chain(self.fraction).copied()
+    }
+
+    fn is_zero(&self) -> bool {
+        self.whole.is_empty() && self.fraction.is_empty()
+    }
+
+    fn last_digit_exponent(&self) -> i64 {
+        let all = self.whole.len() + self.fraction.len();
+        let zeros = if self.fraction.is_empty() {
+            self.whole
+                .iter()
+                .rev()
+                .take_while(|digit| **digit == b'0')
+                .count()
+        } else {
+            0
+        };
+        self.magnitude - (all - zeros) as i64 + 1
+    }
+
+    fn cmp_magnitude(&self, other: &Self) -> Ordering {
+        self.magnitude.cmp(&other.magnitude).then_with(|| {
+            let (mut left, mut right) = (self.digits(), other.digits());
+            loop {
+                match (left.next(), right.next()) {
+                    (None, None) => return Ordering::Equal,
+                    (l, r) => match l.unwrap_or(b'0').cmp(&r.unwrap_or(b'0')) {
+                        Ordering::Equal => {}
+                        unequal => return unequal,
+                    },
+                }
+            }
+        })
+    }
+
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.is_zero(), other.is_zero()) {
+            (true, true) => return Ordering::Equal,
+            (true, false) => {
+                return if other.negative {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                };
+            }
+            (false, true) => {
+                return if self.negative {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                };
+            }
+            (false, false) => {}
+        }
+        match (self.negative, other.negative) {
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+            (false, false) => self.cmp_magnitude(other),
+            (true, true) => other.cmp_magnitude(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn n(text: &str) -> Number<'_> {
+        Number::trusted(text)
+    }
+
+    #[test]
+    fn order_is_by_value() {
+        let ascending = [
+            "-1e400",
+            "-12345678901234567890.5",
+            "-12345678901234567890",
+            "-2",
+            "-1.5",
+            "-1",
+            "-1e-400",
+            "0",
+            "1e-400",
+            "0.099",
+            "0.1",
+            "0.10000000000000000001",
+            "1",
+            "9",
+            "10",
+            "99.9",
+            "1e2",
+            "9007199254740992",
+            "9007199254740993",
+            "18446744073709551616",
+            "9e399",
+            "1e400",
+        ];
+        for (i, left) in ascending.iter().enumerate() {
+            for (j, right) in ascending.iter().enumerate() {
+                assert_eq!(n(left).cmp(&n(right)), i.cmp(&j), "{left} and {right}");
+            }
+        }
+    }
+
+    #[test]
+    fn equal_values_are_equal_however_they_are_written() {
+        for (left, right) in [
+            ("0.10", "0.1"),
+            ("1.0", "1"),
+            ("1e2", "100"),
+            ("0", "-0.0"),
+            ("0e5", "0"),
+            ("120e-1", "12"),
+            ("0.00012", "1.2E-4"),
+            ("1e-2", "0.01"),
+        ] {
+            assert_eq!(n(left), n(right), "{left} and {right}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_integers() {
+        for whole in [
+            "1", "-0", "1.0", "1e2", "1.20e1", "0.0", "1e400", "100e-2", "0e-5",
+        ] {
+            assert!(n(whole).is_integer(), "{whole}");
+        }
+        for broken in ["1.5", "1e-2", "1.25e1", "12e-1"] {
+            assert!(!n(broken).is_integer(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn exact_forms_lose_no_digit() {
+        assert_eq!(
+            n("18446744073709551615").exact(),
+            Some(Exact::Unsigned(u64::MAX))
+        );
+        assert_eq!(
+            n("-9223372036854775808").exact(),
+            Some(Exact::Signed(i64::MIN))
+        );
+        assert_eq!(n("0.1").exact(), Some(Exact::Float(0.1)));
+        assert_eq!(n("1.10").exact(), Some(Exact::Float(1.1)));
+        assert_eq!(n("1e3").exact(), Some(Exact::Float(1000.0)));
+        for rounded in [
+            "0.1234567890123456789",
+            "1e400",
+            "18446744073709551616",
+            "1e-400",
+        ] {
+            assert_eq!(n(rounded).exact(), None, "{rounded}");
+        }
+    }
+
+    #[test]
+    fn comparison_agrees_with_scaled_integers() {
+        // The naive model: every number as an integer count of 10^-9.
+        let mut seed = 7u64;
+        let mut next = || {
+            seed = seed
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (seed >> 33) as i64
+        };
+        let mut numbers = Vec::new();
+        for _ in 0..300 {
+            let digits = next() % 2000 - 1000;
+            let exponent = next() % 10 - 5;
+            let scaled = i128::from(digits) * 10i128.pow((exponent + 9) as u32);
+            let text = match next() % 3 {
+                0 => format!("{digits}e{exponent}"),
+                1 => format!("{digits}.000E{exponent}"),
+                _ => format!("{digits}00e{}", exponent - 2),
+            };
+            numbers.push((text, scaled));
+        }
+        for (left, left_value) in &numbers {
+            for (right, right_value) in &numbers {
+                assert_eq!(
+                    n(left).cmp(&n(right)),
+                    left_value.cmp(right_value),
+                    "{left} {right}"
+                );
+            }
+        }
+    }
+}

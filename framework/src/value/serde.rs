@@ -1,0 +1,272 @@
+//! Values in any format that serde speaks: an encoder is a serializer and a deserializer.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
+
+use super::{BigNumbers, Number, NumberError, Tape, Value, ValueKind, number::Exact};
+
+/// A value to be serialized, with a rule for the numbers that 64 bits cannot hold.
+///
+/// ```
+/// # use singer_target::value::{BigNumbers, Tape};
+/// let mut tape = Tape::new();
+/// tape.parse(br#"{"id":1,"huge":123456789012345678901234567890}"#).unwrap();
+/// let value = tape.root().unwrap().with_big_numbers(BigNumbers::String);
+/// let json = serde_json::to_string(&value).unwrap();
+/// assert_eq!(json, r#"{"id":1,"huge":"123456789012345678901234567890"}"#);
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct WithBigNumbers<'a> {
+    value: Value<'a>,
+    policy: BigNumbers,
+}
+
+impl<'a> Value<'a> {
+    /// The value with a rule for the numbers that 64 bits cannot hold, for any serde serializer.
+    #[must_use]
+    pub fn with_big_numbers(self, policy: BigNumbers) -> WithBigNumbers<'a> {
+        WithBigNumbers {
+            value: self,
+            policy,
+        }
+    }
+}
+
+impl Serialize for WithBigNumbers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { value, policy } = *self;
+        match value.kind() {
+            ValueKind::Null => serializer.serialize_unit(),
+            ValueKind::Bool => serializer.serialize_bool(value.as_bool() == Some(true)),
+            ValueKind::String => serializer.serialize_str(value.as_str().unwrap_or_default()),
+            ValueKind::Number => match value.as_number() {
+                Some(number) => serialize_number(number, policy, serializer),
+                None => serializer.serialize_unit(),
+            },
+            ValueKind::Array => {
+                let mut array = serializer.serialize_seq(Some(value.elements().count()))?;
+                for element in value.elements() {
+                    array.serialize_element(&element.with_big_numbers(policy))?;
+                }
+                array.end()
+            }
+            ValueKind::Object => {
+                let mut object = serializer.serialize_map(Some(value.members().count()))?;
+                for (name, member) in value.members() {
+                    object.serialize_entry(name, &member.with_big_numbers(policy))?;
+                }
+                object.end()
+            }
+        }
+    }
+}
+
+fn serialize_number<S: Serializer>(
+    number: Number<'_>,
+    policy: BigNumbers,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match number.exact() {
+        Some(Exact::Unsigned(value)) => serializer.serialize_u64(value),
+        Some(Exact::Signed(value)) => serializer.serialize_i64(value),
+        Some(Exact::Float(value)) => serializer.serialize_f64(value),
+        None => match policy {
+            BigNumbers::String => serializer.serialize_str(number.as_str()),
+            BigNumbers::Error => Err(S::Error::custom(NumberError)),
+            BigNumbers::Float => match number.as_f64() {
+                Some(value) => serializer.serialize_f64(value),
+                None => Err(S::Error::custom(NumberError)),
+            },
+        },
+    }
+}
+
+impl Tape {
+    /// Replaces the contents with the one value that `deserializer` yields.
+    ///
+    /// # Errors
+    /// What the deserializer reports, and values that JSON does not have: bytes that are not
+    /// UTF-8, NaN and infinities, members whose names are not strings. The tape is then empty.
+    pub fn read<'de, D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
+        self.clear();
+        let result = Filler(self).deserialize(deserializer);
+        if result.is_err() {
+            self.clear();
+        }
+        result
+    }
+}
+
+/// Appends one value to the tape.
+struct Filler<'t>(&'t mut Tape);
+
+impl<'de> DeserializeSeed<'de> for Filler<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Filler<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value that JSON has")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.0.push_null();
+        Ok(())
+    }
+
+    fn visit_none<E: serde::de::Error>(self) -> Result<(), E> {
+        self.visit_unit()
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.0.push_bool(value);
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.0.push_number(&value.to_string());
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.0.push_number(&value.to_string());
+        Ok(())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
+        if !value.is_finite() {
+            return Err(E::custom("JSON has no NaN and no infinity"));
+        }
+        self.0.push_number(&format!("{value:?}"));
+        Ok(())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.0.push_str(value);
+        Ok(())
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, value: &[u8]) -> Result<(), E> {
+        match std::str::from_utf8(value) {
+            Ok(value) => self.visit_str(value),
+            Err(_) => Err(E::custom("bytes that are not UTF-8")),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let open = self.0.open_array();
+        let mut first = true;
+        while seq
+            .next_element_seed(Element {
+                tape: self.0,
+                first: &mut first,
+            })?
+            .is_some()
+        {}
+        self.0.close_array(open);
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let open = self.0.open_object();
+        let mut first = true;
+        while map
+            .next_key_seed(Name {
+                tape: self.0,
+                first: &mut first,
+            })?
+            .is_some()
+        {
+            self.0.colon();
+            map.next_value_seed(Filler(self.0))?;
+        }
+        self.0.close_object(open);
+        Ok(())
+    }
+}
+
+/// An element, with the comma before it: only once it is there, since its absence ends the array.
+struct Element<'t> {
+    tape: &'t mut Tape,
+    first: &'t mut bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Element<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.tape.separate(self.first);
+        Filler(self.tape).deserialize(deserializer)
+    }
+}
+
+/// The name of a member, with the comma before it.
+struct Name<'t> {
+    tape: &'t mut Tape,
+    first: &'t mut bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.tape.separate(self.first);
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string as the name of a member")
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.tape.push_str(value);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_survive_a_round_trip_through_serde() {
+        let json = r#"{"a":[],"b":[1,-2,0.5,null,true],"c":{"d":{},"e":"x\n"},"[":"["}"#;
+        let tape = Tape::parsed(json);
+        let value = tape.value(0).with_big_numbers(BigNumbers::String);
+        let through = serde_json::to_string(&value).expect("serializes");
+        assert_eq!(through, json);
+        let mut back = Tape::new();
+        let content: serde::de::value::MapDeserializer<'_, _, serde::de::value::Error> =
+            serde::de::value::MapDeserializer::new([("a", 1u64), ("b\n", 2)].into_iter());
+        back.read(content).expect("reads");
+        assert_eq!(back.value(0).to_json(), r#"{"a":1,"b\n":2}"#);
+    }
+
+    #[test]
+    fn big_numbers_follow_the_policy() {
+        let tape = Tape::parsed("[1e400]");
+        let value = tape.value(0);
+        assert_eq!(
+            serde_json::to_string(&value.with_big_numbers(BigNumbers::String)).expect("a string"),
+            r#"["1e400"]"#
+        );
+        assert!(serde_json::to_string(&value.with_big_numbers(BigNumbers::Error)).is_err());
+        assert!(serde_json::to_string(&value.with_big_numbers(BigNumbers::Float)).is_err());
+    }
+}
