@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use target_tests::case::Case;
-use target_tests::singer::{line, raw_record, schema};
+use target_tests::singer::{raw_record, schema};
 
 /// Keeps the two times out of the bytes, which are then the same in each run.
 const TIMES: &str = r#""_sdc_extracted_at":"e","_sdc_received_at":"r""#;
@@ -184,34 +184,4 @@ async fn numbers_that_msgpack_does_not_have() {
             );
         }
     }
-}
-
-/// All of the Meltano SDK's columns, on demand.
-#[tokio::test]
-async fn record_metadata() {
-    let case = Case::new().set("add_record_metadata", true);
-    let input = [
-        schema("s", json!({"id": {}}), &["id"]),
-        line(json!({"type": "RECORD", "stream": "s", "time_extracted": "2026-01-02T03:04:05.678+01:00",
-                    "version": 7, "record": {"id": 1}})),
-    ]
-    .concat();
-    let _ = case.load(input).success();
-    let contents = case.bucket().await.contents().await;
-    let record = contents["s.1"].as_object().expect("a record is an object");
-    assert_eq!(record["_sdc_table_version"], 7);
-    assert_eq!(record["_sdc_deleted_at"], json!(null));
-    for column in ["_sdc_sequence", "_sdc_sync_started_at"] {
-        assert!(
-            record[column].as_u64() > Some(1_700_000_000_000),
-            "{column}"
-        );
-    }
-    for column in ["_sdc_extracted_at", "_sdc_received_at", "_sdc_batched_at"] {
-        assert!(record[column].is_string(), "{column}");
-    }
-    assert_eq!(
-        record["_sdc_extracted_at"],
-        "2026-01-02T02:04:05.678000+00:00"
-    );
 }
