@@ -6,3 +6,8 @@ mod config;
 mod connect;
 mod discover;
 mod key;
+
+pub use config::{
+    BucketStorage, KeyFormat, KeyFrom, NatsKvConfig, RefreshMode, RefreshModeName, ReplicationKey,
+    ReviveDeleted, Urls,
+};
