@@ -202,26 +202,23 @@ fn jwt(issuer: &KeyPair, subject: &KeyPair, nats: Value) -> String {
 
 /// A server with an operator, and a user of its account: the token and the seed.
 fn operator_mode() -> (NatsServer, String, String) {
-    let [operator, account, user] = [
-        KeyPair::new_operator(),
-        KeyPair::new_account(),
-        KeyPair::new_user(),
-    ];
-    let operator_jwt = jwt(
-        &operator,
-        &operator,
-        json!({"type": "operator", "version": 2}),
-    );
+    let operator = KeyPair::new_operator();
+    // JetStream needs a system account, and others use JetStream.
+    let [account, system] = [KeyPair::new_account(), KeyPair::new_account()];
+    let user = KeyPair::new_user();
     let limits = json!({
         "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true,
         "conn": -1, "leaf": -1, "mem_storage": -1, "disk_storage": -1, "streams": -1,
         "consumer": -1,
     });
-    let account_jwt = jwt(
-        &operator,
-        &account,
-        json!({"type": "account", "version": 2, "limits": limits}),
-    );
+    let of_account = |account: &KeyPair, limits: Value| {
+        let claims = json!({"type": "account", "version": 2, "limits": limits});
+        format!(
+            "{}: {}\n",
+            account.public_key(),
+            jwt(&operator, account, claims)
+        )
+    };
     let user_jwt = jwt(
         &account,
         &user,
@@ -229,9 +226,18 @@ fn operator_mode() -> (NatsServer, String, String) {
     );
     let server = NatsServer::builder()
         .config(&format!(
-            "operator: {operator_jwt}\nresolver: MEMORY\n\
-             resolver_preload: {{ {}: {account_jwt} }}",
-            account.public_key()
+            "operator: {}\nsystem_account: {}\nresolver: MEMORY\nresolver_preload: {{\n{}{}}}",
+            jwt(
+                &operator,
+                &operator,
+                json!({"type": "operator", "version": 2})
+            ),
+            system.public_key(),
+            of_account(&account, limits),
+            of_account(
+                &system,
+                json!({"subs": -1, "conn": -1, "data": -1, "payload": -1})
+            ),
         ))
         .start();
     (server, user_jwt, user.seed().expect("it was made with one"))

@@ -158,7 +158,11 @@ async fn a_schema_that_is_none() {
         &["id"],
     );
     refuses(bad.trim_end(), &["people", "schema"]).await;
-    let bad = schema("people", json!({"id": {"minimum": CANARY}}), &["id"]);
+    let bad = schema(
+        "people",
+        json!({"id": {"minimum": "1", "title": CANARY}}),
+        &["id"],
+    );
     refuses(bad.trim_end(), &["people", "schema"]).await;
 }
 

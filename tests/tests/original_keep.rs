@@ -125,15 +125,18 @@ async fn keys_that_it_could_not_write() {
 /// Two source keys that fall on one key: the user must hear of it.
 #[tokio::test]
 async fn its_key_format_tells_of_collisions() {
-    for (one, other, key) in [
-        ((r#""a:b""#, "1"), (r#""a_b""#, "1"), "p_s.a_b-1"),
-        ((r#""x-y""#, r#""z""#), (r#""x""#, r#""y-z""#), "p_s.x-y-z"),
-        (("null", "1"), (r#""None""#, "1"), "p_s.None-1"),
+    for (one, other) in [
+        ((r#""a:b""#, "1"), (r#""a_b""#, "1")),
+        ((r#""x-y""#, r#""z""#), (r#""x""#, r#""y-z""#)),
+        (("1", "1"), (r#""1""#, "1")),
     ] {
-        let case = legacy();
         let input = [pair(one.0, one.1), pair(other.0, other.1)].concat();
-        let outcome = case.load(input);
-        assert!(outcome.stderr.contains(key), "{}", outcome.stderr);
+        let outcome = legacy().load(input).exited(1);
+        for part in ["line 4", "same key", "escaped"] {
+            assert!(outcome.stderr.contains(part), "{part}: {}", outcome.stderr);
+        }
+        // The same record again is no collision.
+        let _ = legacy().load(pair(one.0, one.1).repeat(2)).success();
     }
 }
 

@@ -388,6 +388,27 @@ async fn a_key_that_comes_again() {
     }
 }
 
+/// Where the bucket keeps one value, not all need to be written, but the same one stays.
+#[tokio::test]
+async fn the_newest_value_stays_where_the_bucket_keeps_one() {
+    for (mode, stays) in [("newer", 9), ("same", 9), ("full", 6)] {
+        for case in [Case::new(), Case::on_oldest()] {
+            let case = case.set("refresh_mode", mode);
+            let properties = json!({"id": {}, "b": {"type": "integer"}});
+            let mut input = schema_with_bookmark("s", properties, &["id"], "b");
+            for b in [3, 1, 4, 1, 5, 9, 2, 6] {
+                input += &record("s", json!({"id": 1, "b": b}));
+            }
+            let _ = case.load(input).success();
+            assert_eq!(
+                case.bucket().await.contents().await["s.1"]["b"],
+                stays,
+                "in {mode}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_last_value_counts_where_the_bucket_keeps_one() {
     let case = Case::new().set("refresh_mode", "full");
