@@ -29,10 +29,10 @@ pub(super) async fn check(
     let connection = Connection::open(&config, &context).await?;
     let findings = look(&connection, &config).await;
     connection.close().await;
-    findings
+    Ok(findings)
 }
 
-async fn look(connection: &Connection, config: &NatsKvConfig) -> Result<Vec<Finding>, SinkError> {
+async fn look(connection: &Connection, config: &NatsKvConfig) -> Vec<Finding> {
     let info = connection.client.server_info();
     let mut findings = vec![
         Finding::good(format!(
@@ -46,6 +46,17 @@ async fn look(connection: &Connection, config: &NatsKvConfig) -> Result<Vec<Find
     ];
     let warnings = config.warnings().into_iter().chain(connection.warnings());
     findings.extend(warnings.map(Finding::warning));
+    if let Err(error) = look_at_buckets(connection, config, &mut findings).await {
+        findings.push(Finding::bad(error.to_string()));
+    }
+    findings
+}
+
+async fn look_at_buckets(
+    connection: &Connection,
+    config: &NatsKvConfig,
+    findings: &mut Vec<Finding>,
+) -> Result<(), SinkError> {
     let names = bucket::names(connection, config).await?;
     if config.has_bucket_per_stream() {
         findings.push(Finding::good(format!(
@@ -55,14 +66,14 @@ async fn look(connection: &Connection, config: &NatsKvConfig) -> Result<Vec<Find
     }
     for name in names {
         match Bucket::find(connection, &name).await? {
-            Some(bucket) => look_at(connection, config, &bucket, &mut findings).await,
+            Some(bucket) => look_at(connection, config, &bucket, findings).await,
             None if config.create_bucket => findings.push(Finding::warning(format!(
                 "bucket '{name}' does not exist; a run will create it, if the user may"
             ))),
             None => findings.push(Finding::bad(bucket::missing(&name).to_string())),
         }
     }
-    Ok(findings)
+    Ok(())
 }
 
 async fn look_at(

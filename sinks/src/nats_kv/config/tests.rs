@@ -10,7 +10,7 @@ fn problems(settings: serde_json::Value) -> Vec<String> {
     config(settings)
         .validate()
         .into_iter()
-        .map(|problem| format!("{}: {}", problem.setting, problem.problem))
+        .map(|problem| format!("{}: {}", problem.setting, problem.message))
         .collect()
 }
 

@@ -71,9 +71,10 @@ fn observe_text(link: &watch::Sender<Link>, text: &str) {
             link.denials += 1;
             link.denied = Some(denied);
         });
-    } else if ["authorization", "authentication", "revoked"]
-        .iter()
-        .any(|word| lower.contains(word))
+    } else if !lower.contains("timeout")
+        && ["authorization", "authentication", "revoked"]
+            .iter()
+            .any(|word| lower.contains(word))
     {
         refuse(link, text);
     } else {
