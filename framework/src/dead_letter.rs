@@ -58,7 +58,7 @@ impl DeadLetter {
         record: Value<'_>,
         line: u64,
         reason: &str,
-        ticket: Option<Ticket>,
+        ticket: Ticket,
     ) {
         let described = self.described.get(stream.name());
         if described.is_none_or(|described| !Arc::ptr_eq(described, stream)) {
@@ -81,9 +81,7 @@ impl DeadLetter {
         ));
         record.write_json(&mut self.buffer);
         self.buffer.push_str("}\n");
-        if let Some(ticket) = ticket {
-            self.tickets.push(ticket);
-        }
+        self.tickets.push(ticket);
     }
 
     /// Whether there is something to [`sync`](Self::sync).

@@ -53,10 +53,13 @@ impl Encoder for MessagePack {
         let result = record
             .with_big_numbers(self.big_numbers)
             .serialize(&mut serializer);
-        if result.is_err() {
+        result.map_err(|error| {
             out.truncate(before);
-        }
-        Ok(result?)
+            match record.pointer_to_big_number() {
+                Some(at) => format!("at {at}: {error} (setting msgpack_big_numbers)").into(),
+                None => error.into(),
+            }
+        })
     }
 
     fn decode(&self, bytes: &[u8], into: &mut Tape) -> Result<(), BoxError> {

@@ -122,7 +122,7 @@ impl Comparison {
     fn decide(&self, new: Candidate<'_>, stored: Value<'_>) -> Verdict {
         let order = self.order(new.value, stored);
         match stored.get(DELETED_AT) {
-            Some(deleted) if !deleted.is_null() => {
+            Some(_) if is_deleted(stored) => {
                 return if self.revive && order == Some(Ordering::Greater) {
                     Verdict::Write
                 } else {
@@ -137,7 +137,8 @@ impl Comparison {
         }
         let write = match (self.mode, order) {
             (RefreshMode::Newer, Some(order)) => order == Ordering::Greater,
-            (RefreshMode::Newer, None) => !self.is_same_data(new, stored),
+            // A deletion is news, although all its other data may be the same.
+            (RefreshMode::Newer, None) => is_deleted(new.value) || !self.is_same_data(new, stored),
             (_, Some(order)) => order != Ordering::Less,
             (_, None) => true,
         };
@@ -192,6 +193,13 @@ impl Comparison {
                     .is_some_and(only_metadata_follows)
             })
     }
+}
+
+/// Whether a record is a tombstone.
+fn is_deleted(record: Value<'_>) -> bool {
+    record
+        .get(DELETED_AT)
+        .is_some_and(|deleted| !deleted.is_null())
 }
 
 impl OrderOf {

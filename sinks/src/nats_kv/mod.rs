@@ -156,6 +156,11 @@ impl Sink for NatsKv {
         CONCURRENCY
     }
 
+    /// The Python target wrote them as `None`.
+    fn takes_null_keys(&self) -> bool {
+        self.config.key_format == KeyFormat::Legacy
+    }
+
     async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
         let name = batch.stream().name();
         let writer = self
