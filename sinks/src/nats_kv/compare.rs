@@ -14,14 +14,14 @@ use super::config::RefreshMode;
 use super::instant;
 
 /// Where a tap or a target says that a record is gone.
-pub(super) const DELETED_AT: &str = "_sdc_deleted_at";
+const DELETED_AT: &str = "_sdc_deleted_at";
 
 /// What to do with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Write it.
     Write,
-    /// Write it over something that should not be there, and warn: what is stored … so.
+    /// Write it over something that should not be there, and warn: what is stored is … so.
     Repair(&'static str),
     /// Leave what is stored.
     Keep,
@@ -89,17 +89,17 @@ impl Comparison {
             return Verdict::Write;
         }
         if stored.is_empty() {
-            return Verdict::Repair("is empty");
+            return Verdict::Repair("empty");
         }
         if self.mode == RefreshMode::Newer && self.is_same_text(new.value, stored) {
             return Verdict::Keep;
         }
         if !self.decode(stored, scratch) {
-            return Verdict::Repair("is neither JSON nor MessagePack");
+            return Verdict::Repair("neither JSON nor MessagePack");
         }
         match scratch.root() {
             Some(stored) if stored.kind() == ValueKind::Object => self.decide(new, stored),
-            _ => Verdict::Repair("is not an object"),
+            _ => Verdict::Repair("not an object"),
         }
     }
 
@@ -121,19 +121,16 @@ impl Comparison {
 
     fn decide(&self, new: Candidate<'_>, stored: Value<'_>) -> Verdict {
         let order = self.order(new.value, stored);
-        match stored.get(DELETED_AT) {
-            Some(_) if is_deleted(stored) => {
-                return if self.revive && order == Some(Ordering::Greater) {
-                    Verdict::Write
-                } else {
-                    Verdict::Keep
-                };
-            }
-            // Where the tap itself sends nulls, they are its way to say "not deleted".
-            Some(_) if new.value.get(DELETED_AT).is_none() => {
-                return Verdict::Repair("has a `_sdc_deleted_at` that is null");
-            }
-            _ => {}
+        if is_deletion(stored) {
+            return if self.revive && order == Some(Ordering::Greater) {
+                Verdict::Write
+            } else {
+                Verdict::Keep
+            };
+        }
+        // Where the tap itself sends nulls, they are its way to say "not deleted".
+        if stored.get(DELETED_AT).is_some() && new.value.get(DELETED_AT).is_none() {
+            return Verdict::Repair("marked by a `_sdc_deleted_at` that is null");
         }
         let write = match (self.mode, order) {
             (RefreshMode::Newer, Some(order)) => order == Ordering::Greater,
@@ -187,6 +184,7 @@ impl Comparison {
             .as_ref()
             .is_none_or(|key| is_data(&key.name));
         by_data
+            && !is_deletion(new)
             && data_text(new).is_some_and(|data| {
                 stored
                     .strip_prefix(data.as_bytes())
@@ -291,6 +289,12 @@ fn compare_numbers(left: &str, right: &str) -> Option<Ordering> {
 
 fn is_data(name: &str) -> bool {
     !name.starts_with("_sdc_")
+}
+
+fn is_deletion(record: Value<'_>) -> bool {
+    record
+        .get(DELETED_AT)
+        .is_some_and(|deleted| !deleted.is_null())
 }
 
 fn equal_data(left: Value<'_>, right: Value<'_>) -> bool {
@@ -641,11 +645,11 @@ mod tests {
             (r#"{"id":1,"n":10,"_sdc_deleted_at":"2024"}"#, Keep),
             (
                 r#"{"id":1,"n":10,"_sdc_a":"x","_sdc_deleted_at":null}"#,
-                Repair("has a `_sdc_deleted_at` that is null"),
+                Repair("marked by a `_sdc_deleted_at` that is null"),
             ),
             (
                 r#"{"id":1,"n":10,"_sdc_a":"x"}}"#,
-                Repair("is neither JSON nor MessagePack"),
+                Repair("neither JSON nor MessagePack"),
             ),
         ] {
             let found = keyless(Newer).on_bytes(new, &*json, stored.as_bytes());
@@ -677,6 +681,19 @@ mod tests {
             assert_eq!(keyless.on(r#"{"u":6}"#, stored), Keep);
         }
         assert_eq!(keyless(Full).on(r#"{"u":1}"#, stored), Write);
+    }
+
+    #[test]
+    fn a_deletion_is_news() {
+        let deletion = r#"{"a":1,"_sdc_deleted_at":"2024-01-01T00:00:00Z"}"#;
+        for stored in [r#"{"a":1}"#, r#"{"a":1,"_sdc_received_at":"2024"}"#] {
+            assert_eq!(keyless(Newer).on(deletion, stored), Write);
+            let mut rules = keyed(Newer, json!({"type": "integer"}));
+            assert_eq!(rules.on(deletion, stored), Write, "no value to compare by");
+            rules.key = Some("a");
+            assert_eq!(rules.on(deletion, stored), Keep, "not newer");
+        }
+        assert_eq!(keyless(Newer).on(deletion, deletion), Keep);
     }
 
     #[test]

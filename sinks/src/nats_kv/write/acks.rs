@@ -340,3 +340,56 @@ fn parse(payload: &Bytes) -> Answer {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting() -> Arc<Waiting> {
+        Arc::new(Waiting {
+            answers: Mutex::default(),
+            complete: Notify::new(),
+        })
+    }
+
+    #[test]
+    fn a_late_ack_belongs_to_nobody() {
+        let mut places = Places {
+            all: vec![Place::default()],
+            free: vec![0],
+            answered: 0,
+        };
+        let (first, second) = (waiting(), waiting());
+        let (index, generation) = places.take(&first, 7).expect("a place");
+        assert!(places.take(&second, 8).is_none());
+        places.release_all(&second);
+        assert!(places.free.is_empty());
+        places.release_all(&first);
+        let again = places.take(&second, 8).expect("a place");
+        assert!(places.release(index, generation).is_none());
+        assert!(places.release(1, 0).is_none());
+        let (holder, item) = places.release(again.0, again.1).expect("the second's");
+        assert!(Arc::ptr_eq(&holder, &second));
+        assert_eq!(item, 8);
+        assert!(places.release(again.0, again.1).is_none());
+        assert_eq!((places.free.len(), places.answered), (1, 1));
+    }
+
+    #[test]
+    fn acks_are_read() {
+        let parse = |text: &'static str| parse(&Bytes::from_static(text.as_bytes()));
+        assert_eq!(parse(r#"{"stream":"KV_b", "seq":7,"domain":"hub"}"#), Ok(7));
+        assert_eq!(
+            parse(r#"{"stream":"KV_b","seq":7,"duplicate":true}"#),
+            Ok(7)
+        );
+        let conflict = r#"{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 5"},"stream":"KV_b","seq":0}"#;
+        assert_eq!(parse(conflict), Err(Failure::Conflict));
+        for unreadable in ["", "+OK", "{}", r#"{"seq":0}"#, r#"{"seq":-1}"#] {
+            assert!(
+                matches!(parse(unreadable), Err(Failure::Transient(_))),
+                "{unreadable}"
+            );
+        }
+    }
+}

@@ -76,6 +76,7 @@ enum Fate {
 /// A stored value that had to be overwritten since it was broken.
 struct Repair {
     line: u64,
+    key: String,
     what: &'static str,
 }
 
@@ -173,7 +174,8 @@ impl<'a> Chains<'a> {
                         && winner == NONE
                     {
                         let line = self.batch.record(record as usize).line();
-                        self.repairs.push(Repair { line, what });
+                        let key = self.prepared.key(record).to_owned();
+                        self.repairs.push(Repair { line, key, what });
                     }
                     winner = record;
                     if self.policy.keep_history {
@@ -327,26 +329,25 @@ impl<'a> Chains<'a> {
         report.rejected.extend_from_slice(rejected_before);
         report.rejected.extend(self.rejected);
         report.rejected.sort_by_key(|rejection| rejection.index);
-        let stream = self.batch.stream().name();
-        for (at, repair) in self.repairs.iter().enumerate() {
-            if self.repairs[..at]
-                .iter()
-                .any(|earlier| earlier.what == repair.what)
-            {
-                continue;
-            }
-            let count = self
-                .repairs
-                .iter()
-                .filter(|other| other.what == repair.what)
-                .count();
-            tracing::warn!(
-                "stream '{stream}': {count} stored values were overwritten, each of which {} (the \
-                 first by the record of line {})",
-                repair.what,
-                repair.line
-            );
-        }
+        warn_of(&self.repairs, self.batch.stream().name());
         report
+    }
+}
+
+/// One warning for each kind of broken value, since there may be very many.
+fn warn_of(repairs: &[Repair], stream: &str) {
+    for (at, Repair { line, key, what }) in repairs.iter().enumerate() {
+        let same = |other: &&Repair| other.what == *what;
+        if repairs[..at].iter().any(|earlier| same(&earlier)) {
+            continue;
+        }
+        let others = match repairs[at + 1..].iter().filter(same).count() {
+            0 => String::new(),
+            others => format!(", and {others} more like it"),
+        };
+        tracing::warn!(
+            "stream '{stream}': the value stored under '{key}' was {what}; overwritten by the \
+             record of line {line}{others}"
+        );
     }
 }

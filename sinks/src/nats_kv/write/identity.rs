@@ -39,6 +39,11 @@ impl Identity {
         }
     }
 
+    /// The bucket's name.
+    pub(super) fn name(&self) -> &str {
+        &self.bucket
+    }
+
     /// All later writes have greater revisions than this.
     pub(super) fn mark(&self) -> u64 {
         self.greatest.load(Ordering::Relaxed)

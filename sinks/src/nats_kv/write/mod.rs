@@ -243,8 +243,9 @@ impl StreamWriter {
                     chains.reject(chain, reason);
                     settled.open.push(chain);
                 }
-                Err(failure @ (Failure::Permanent(_) | Failure::Denied(_))) => {
-                    settled.fatal.get_or_insert(failure);
+                Err(Failure::Permanent(why)) => {
+                    let why = format!("bucket '{}': {why}", self.bucket.name());
+                    settled.fatal.get_or_insert(Failure::Permanent(why));
                 }
                 Err(failure) => {
                     settled.suspicious |= failure == Failure::NoBucket;
