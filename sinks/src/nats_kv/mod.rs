@@ -236,6 +236,9 @@ impl NatsKv {
             max_value_size: bucket.max_value_size(),
             mode,
             keep_history: bucket.history() != Some(1),
+            ttl: config
+                .record_ttl_seconds
+                .map(|seconds| format!("{seconds}s").as_str().into()),
         })
     }
 }

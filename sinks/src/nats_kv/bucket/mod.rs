@@ -14,6 +14,9 @@ use super::api::ApiFailure;
 use super::config::NatsKvConfig;
 use super::connect::Connection;
 
+/// The JetStream API level from which messages can expire one by one (ADR-43).
+const MESSAGE_TTL: u64 = 1;
+
 /// The API level from which the server has batched publishing (ADR-50).
 const BATCHED_PUBLISHING: u64 = 4;
 /// The API level from which one direct get can ask for many keys.
@@ -57,6 +60,9 @@ impl Bucket {
             None => return Err(missing(name)),
         };
         bucket.require_usable()?;
+        if config.record_ttl_seconds.is_some() {
+            bucket.require_ttl()?;
+        }
         for warning in settings::differences(config, &bucket.config)
             .into_iter()
             .chain(bucket.warnings())
@@ -196,6 +202,18 @@ impl Bucket {
         };
         Err(SinkError::unavailable(format!(
             "bucket '{}' {reason}; use another bucket",
+            self.name
+        )))
+    }
+
+    /// Servers before 2.11 take the wish for it silently, so only what they answer counts.
+    fn require_ttl(&self) -> Result<(), SinkError> {
+        if self.config.allow_message_ttl && self.api_level >= MESSAGE_TTL {
+            return Ok(());
+        }
+        Err(SinkError::config(format!(
+            "record_ttl_seconds: bucket '{}' does not let single keys expire; this needs server \
+             2.11 and a bucket that was created with this setting",
             self.name
         )))
     }

@@ -40,6 +40,7 @@ pub(super) fn new_bucket(config: &NatsKvConfig, name: &str) -> StreamConfig {
         allow_rollup: true,
         deny_delete: true,
         allow_direct: true,
+        allow_message_ttl: config.record_ttl_seconds.is_some(),
         ..StreamConfig::default()
     }
 }

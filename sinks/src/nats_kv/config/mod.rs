@@ -140,6 +140,11 @@ pub struct NatsKvConfig {
     /// `_sdc_deleted_at`, unless `refresh_mode` is `full`. `never`: it is left alone. `newer`: a
     /// record with a greater replication key replaces it.
     pub revive_deleted: ReviveDeleted,
+    /// Let each record expire this many seconds after it was last written. Needs server 2.11 and a
+    /// bucket that was created with this setting; a record that is left alone as unchanged does
+    /// not live longer for it.
+    #[schemars(range(min = 1, max = 3_153_600_000u32))]
+    pub record_ttl_seconds: Option<u64>,
     /// How many writes may wait for the server's acknowledgement at once.
     #[schemars(range(min = 1, max = 8_192))]
     pub max_in_flight: usize,
@@ -189,6 +194,7 @@ impl Default for NatsKvConfig {
             refresh_mode: RefreshModeName::default(),
             replication_key: None,
             revive_deleted: ReviveDeleted::default(),
+            record_ttl_seconds: None,
             max_in_flight: 1024,
         }
     }

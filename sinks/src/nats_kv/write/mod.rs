@@ -50,6 +50,8 @@ pub(super) struct StreamWriter {
     pub(super) max_value_size: Option<usize>,
     pub(super) mode: RefreshMode,
     pub(super) keep_history: bool,
+    /// How long a record lives, as the server wants it written.
+    pub(super) ttl: Option<header::HeaderValue>,
 }
 
 impl StreamWriter {
@@ -184,19 +186,15 @@ impl StreamWriter {
             prepared.subject(write.record),
             prepared.payload(write.record),
         );
+        let headers = self.headers(write);
         let sent = async {
-            match write.expected {
+            match headers {
                 None => {
                     self.client
                         .publish_with_reply(subject, reply, payload)
                         .await
                 }
-                Some(revision) => {
-                    let mut headers = HeaderMap::new();
-                    headers.insert(
-                        header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
-                        header::HeaderValue::from(revision),
-                    );
+                Some(headers) => {
                     self.client
                         .publish_with_reply_and_headers(subject, reply, headers, payload)
                         .await
@@ -207,16 +205,48 @@ impl StreamWriter {
         round.lifeline().bind(sent).await
     }
 
+    /// What the server must know of a write besides its payload.
+    fn headers(&self, write: Write) -> Option<HeaderMap> {
+        if write.expected.is_none() && self.ttl.is_none() {
+            return None;
+        }
+        let mut headers = HeaderMap::new();
+        if let Some(revision) = write.expected {
+            headers.insert(
+                header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
+                header::HeaderValue::from(revision),
+            );
+        }
+        if let Some(ttl) = &self.ttl {
+            headers.insert(header::NATS_MESSAGE_TTL, ttl.clone());
+        }
+        Some(headers)
+    }
+
+    /// The bytes of a write's headers, as the server counts them.
+    fn header_size(&self, expected: Option<u64>) -> usize {
+        let revision = expected.map(|revision| {
+            let digits = revision.checked_ilog10().unwrap_or(0) as usize + 1;
+            "Nats-Expected-Last-Subject-Sequence: \r\n".len() + digits
+        });
+        let ttl = self
+            .ttl
+            .as_ref()
+            .map(|ttl| "Nats-TTL: \r\n".len() + ttl.as_str().len());
+        if revision.is_none() && ttl.is_none() {
+            return 0;
+        }
+        "NATS/1.0\r\n\r\n".len() + revision.unwrap_or(0) + ttl.unwrap_or(0)
+    }
+
     /// The write with its headers within the limits.
     fn fit(&self, write: Write, prepared: &Prepared) -> Result<Write, String> {
-        let Some(revision) = write.expected else {
-            return Ok(write);
-        };
-        let size = prepared.payload_bytes(write.record).len() + header_size(revision);
-        match self.limit().check(size) {
+        let payload = prepared.payload_bytes(write.record).len();
+        let check = |expected| self.limit().check(payload + self.header_size(expected));
+        match check(write.expected) {
             Ok(()) => Ok(write),
             // What was put without a condition before must fit when it is repeated.
-            Err(_) if self.mode == RefreshMode::Full => Ok(Write {
+            Err(_) if self.mode == RefreshMode::Full => check(None).map(|()| Write {
                 expected: None,
                 ..write
             }),
@@ -308,10 +338,4 @@ struct Settled {
 fn jitter(times: u32) -> Duration {
     let random = RandomState::new().hash_one(times);
     Duration::from_micros(random % (u64::from(times) * 1_000))
-}
-
-/// The bytes of the headers with an expected revision, as the server counts them.
-fn header_size(revision: u64) -> usize {
-    let digits = revision.checked_ilog10().unwrap_or(0) as usize + 1;
-    "NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: \r\n\r\n".len() + digits
 }
