@@ -20,7 +20,6 @@ pub mod config;
 mod connect;
 mod discover;
 mod error;
-mod instant;
 mod key;
 mod read;
 mod write;

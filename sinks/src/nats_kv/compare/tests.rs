@@ -1,0 +1,363 @@
+//! Every rule, in every pair of encodings.
+
+use serde_json::json;
+
+use super::Verdict::{Keep, Repair, Write};
+use super::*;
+use crate::encoders::{Json, MessagePack, MessagePackConfig};
+use RefreshMode::{Full, Newer, Same};
+use singer_target::plugin::EncoderPlugin;
+
+fn encoders() -> [Arc<dyn Encoder>; 2] {
+    [
+        Arc::new(Json),
+        Arc::new(MessagePack::build(MessagePackConfig::default())),
+    ]
+}
+
+fn parsed(json: &str) -> Tape {
+    let mut tape = Tape::new();
+    tape.parse(json.as_bytes()).expect("valid JSON");
+    tape
+}
+
+struct Rules {
+    mode: RefreshMode,
+    revive: bool,
+    key: Option<&'static str>,
+    schema: JsonSchema,
+}
+
+impl Rules {
+    fn comparison(&self) -> Comparison {
+        Comparison::new(
+            &self.schema,
+            self.mode,
+            self.revive,
+            self.key,
+            encoders().into(),
+        )
+    }
+
+    fn on_bytes(&self, new: &str, written: &dyn Encoder, stored: &[u8]) -> Verdict {
+        let new = parsed(new);
+        let value = new.root().expect("a value");
+        let mut encoded = Vec::new();
+        written.encode(value, &mut encoded).expect("encodes");
+        let candidate = Candidate {
+            value,
+            encoded: &encoded,
+        };
+        self.comparison()
+            .with_stored(candidate, stored, &mut Tape::new())
+    }
+
+    /// The verdict, which must not depend on the encodings.
+    fn on(&self, new: &str, stored: &str) -> Verdict {
+        let stored_tape = parsed(stored);
+        let mut verdicts = Vec::new();
+        for written in encoders() {
+            for held in encoders() {
+                let mut bytes = Vec::new();
+                let value = stored_tape.root().expect("a value");
+                held.encode(value, &mut bytes).expect("encodes");
+                verdicts.push(self.on_bytes(new, &*written, &bytes));
+            }
+            let new = parsed(new);
+            let value = new.root().expect("a value");
+            let earlier = stored_tape.root().expect("a value");
+            let mut encoded = Vec::new();
+            written.encode(value, &mut encoded).expect("encodes");
+            let candidate = Candidate {
+                value,
+                encoded: &encoded,
+            };
+            verdicts.push(self.comparison().with_record(candidate, earlier));
+        }
+        verdicts.dedup();
+        assert_eq!(verdicts.len(), 1, "{new} over {stored}: {verdicts:?}");
+        verdicts[0]
+    }
+}
+
+fn keyed(mode: RefreshMode, property: JsonSchema) -> Rules {
+    let schema = json!({"properties": {"u": property}});
+    Rules {
+        mode,
+        revive: false,
+        key: Some("u"),
+        schema,
+    }
+}
+
+fn keyless(mode: RefreshMode) -> Rules {
+    Rules {
+        mode,
+        revive: false,
+        key: None,
+        schema: json!({}),
+    }
+}
+
+#[test]
+fn replication_keys_compare_by_the_type_of_the_schema() {
+    let time = json!({"type": ["null", "string"], "format": "date-time"});
+    let date = json!({"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]});
+    let number = json!({"type": ["integer", "null"]});
+    let text = json!({"type": "string"});
+    // Each line: the property, a smaller and a greater value.
+    for (property, older, newer) in [
+        (&number, "9", "10"),
+        (&number, "-1", "0"),
+        (&number, "9007199254740992", "9007199254740993"),
+        (&number, "1180591620717411303424", "1180591620717411303425"),
+        (&number, "9", "1180591620717411303424"),
+        (&number, "1.0", "1.01"),
+        (&text, "9", "10"),
+        (&text, r#""10""#, r#""9""#),
+        (
+            &text,
+            r#""2024-01-01T12:00:00+02:00""#,
+            r#""2024-01-01T12:00:00Z""#,
+        ),
+        (&text, r#""a""#, r#""b""#),
+        (
+            &time,
+            r#""2024-01-01T10:00:00Z""#,
+            r#""2024-01-01T10:00:00.5Z""#,
+        ),
+        (
+            &time,
+            r#""2024-01-01T12:00:00+02:00""#,
+            r#""2024-01-01T11:00:00Z""#,
+        ),
+        (
+            &time,
+            r#""2024-01-01""#,
+            r#""2024-01-01 00:00:00.0000000001""#,
+        ),
+        (&time, r#""not a time""#, r#""or a time""#),
+        (&time, r#""2024-01-01T10:00:00Z""#, r#""never""#),
+        (&time, "9", "10"),
+        (&date, r#""2023-12-31""#, r#""2024-01-01""#),
+        (&json!({}), "false", "true"),
+    ] {
+        let record = |value: &str| format!(r#"{{"id":1,"u":{value},"_sdc_received_at":"x"}}"#);
+        let (older, newer) = (record(older), record(newer));
+        for (mode, equal) in [(Newer, Keep), (Same, Write)] {
+            let rules = keyed(mode, property.clone());
+            assert_eq!(
+                rules.on(&newer, &older),
+                Write,
+                "{mode:?} {newer} over {older}"
+            );
+            assert_eq!(
+                rules.on(&older, &newer),
+                Keep,
+                "{mode:?} {older} over {newer}"
+            );
+            assert_eq!(rules.on(&older, &older), equal, "{mode:?} {older}");
+        }
+    }
+}
+
+#[test]
+fn equal_keys_are_equal_however_they_are_written() {
+    let time = json!({"$ref": "#/$defs/time"});
+    let defs = json!({"time": {"type": "string", "format": "date-time"}});
+    for (property, new, stored) in [
+        (
+            time,
+            r#""2024-01-01T12:00:00.0Z""#,
+            r#""2024-01-01T14:00:00+02:00""#,
+        ),
+        (json!({"type": "number"}), "1.10", "1.1"),
+    ] {
+        for (mode, verdict) in [(Newer, Keep), (Same, Write)] {
+            let mut rules = keyed(mode, property.clone());
+            rules.schema["$defs"] = defs.clone();
+            // The data differ: with a replication key that does not matter.
+            let new = format!(r#"{{"u":{new},"a":1}}"#);
+            let stored = format!(r#"{{"u":{stored},"a":2}}"#);
+            assert_eq!(rules.on(&new, &stored), verdict, "{mode:?} {new}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_replication_key_is_older_than_null_and_null_than_any_value() {
+    let ascending = [r#"{"a":1}"#, r#"{"a":2,"u":null}"#, r#"{"a":3,"u":0}"#];
+    for (i, new) in ascending.iter().enumerate() {
+        for (j, stored) in ascending.iter().enumerate() {
+            if i == j {
+                continue;
+            }
+            let verdict = if i > j { Write } else { Keep };
+            for mode in [Newer, Same] {
+                let rules = keyed(mode, json!({"type": "integer"}));
+                assert_eq!(
+                    rules.on(new, stored),
+                    verdict,
+                    "{mode:?} {new} over {stored}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn without_values_to_compare_the_data_decide() {
+    for (new, stored, differ) in [
+        (r#"{"a":1}"#, r#"{"a":2}"#, true),
+        (r#"{"a":1}"#, r#"{"a":1,"b":2}"#, true),
+        (r#"{"a":1,"b":2}"#, r#"{"a":1}"#, true),
+        (r#"{"a":1,"b":null}"#, r#"{"a":1,"c":null}"#, true),
+        (
+            r#"{"a":0.10,"b":[1.0]}"#,
+            r#"{"b":[1],"a":0.1,"_sdc_x":1}"#,
+            false,
+        ),
+        (
+            r#"{"a":1,"_sdc_received_at":"x"}"#,
+            r#"{"a":1,"_sdc_received_at":"y"}"#,
+            false,
+        ),
+        (r#"{"a":{"_sdc_x":1}}"#, r#"{"a":{"_sdc_x":2}}"#, true),
+        (
+            r#"{"a":1180591620717411303424}"#,
+            r#"{"a":1180591620717411303425}"#,
+            true,
+        ),
+        (
+            r#"{"a":"x\ny","_sdc_x":1}"#,
+            r#"{"a":"x\ny","_sdc_x":2}"#,
+            false,
+        ),
+        (r#"{"_sdc_x":1}"#, r#"{"_sdc_x":2}"#, false),
+    ] {
+        let newer = if differ { Write } else { Keep };
+        for key in [None, Some("u")] {
+            let rules = |mode| Rules {
+                key,
+                ..keyless(mode)
+            };
+            assert_eq!(rules(Newer).on(new, stored), newer, "{new} over {stored}");
+            assert_eq!(rules(Same).on(new, stored), Write, "{new} over {stored}");
+        }
+    }
+    let both_null = (r#"{"u":null,"a":1}"#, r#"{"u":null,"a":2}"#);
+    let rules = keyed(Newer, json!({"type": "integer"}));
+    assert_eq!(rules.on(both_null.0, both_null.1), Write);
+    assert_eq!(rules.on(both_null.0, both_null.0), Keep);
+}
+
+#[test]
+fn a_number_that_was_stored_as_a_string_is_equal_only_where_it_would_be_again() {
+    let new = r#"{"a":1180591620717411303424}"#;
+    let stored = br#"{"a":"1180591620717411303424"}"#;
+    let [json, msgpack] = encoders();
+    assert_eq!(keyless(Newer).on_bytes(new, &*msgpack, stored), Keep);
+    assert_eq!(keyless(Newer).on_bytes(new, &*json, stored), Write);
+}
+
+#[test]
+fn the_same_text_is_told_from_a_text_that_goes_on() {
+    let new = r#"{"id":1,"n":10,"_sdc_received_at":"2024"}"#;
+    let [json, _] = encoders();
+    for (stored, verdict) in [
+        (r#"{"id":1,"n":10}"#, Keep),
+        (
+            r#"{"id":1,"n":10,"_sdc_a":"x","_sdc_b":-1.5e3,"_sdc_c":null}"#,
+            Keep,
+        ),
+        (r#"{"id":1,"n":10,"_sdc_a":"\"","_sdc_b":{"x":[]}}"#, Keep),
+        (r#"{"id":1,"n":10, "_sdc_a":"x"}"#, Keep),
+        (r#"{"id":1,"n":100}"#, Write),
+        (r#"{"id":1,"n":10,"m":1}"#, Write),
+        (r#"{"id":1,"n":10,"_sdc_a":"x","m":1}"#, Write),
+        (r#"{"id":1,"n":10,"_sdc_deleted_at":"2024"}"#, Keep),
+        (
+            r#"{"id":1,"n":10,"_sdc_a":"x","_sdc_deleted_at":null}"#,
+            Repair("marked by a `_sdc_deleted_at` that is null"),
+        ),
+        (
+            r#"{"id":1,"n":10,"_sdc_a":"x"}}"#,
+            Repair("neither JSON nor MessagePack"),
+        ),
+    ] {
+        let found = keyless(Newer).on_bytes(new, &*json, stored.as_bytes());
+        assert_eq!(found, verdict, "{stored}");
+    }
+}
+
+#[test]
+fn tombstones_are_left_alone() {
+    let stored = r#"{"u":5,"_sdc_deleted_at":"2024-01-01T00:00:00Z"}"#;
+    for mode in [Newer, Same] {
+        let rules = keyed(mode, json!({"type": "integer"}));
+        for new in [r#"{"u":6}"#, r#"{"u":5}"#, r#"{"u":4}"#, r#"{"a":1}"#] {
+            assert_eq!(rules.on(new, stored), Keep, "{new}");
+        }
+        let reviving = Rules {
+            revive: true,
+            ..rules
+        };
+        assert_eq!(reviving.on(r#"{"u":6}"#, stored), Write);
+        for new in [r#"{"u":5}"#, r#"{"u":4}"#, r#"{"a":1}"#, r#"{"u":null}"#] {
+            assert_eq!(reviving.on(new, stored), Keep, "{new}");
+        }
+        // Without an order nothing can be proven newer than a deletion.
+        let keyless = Rules {
+            key: None,
+            ..reviving
+        };
+        assert_eq!(keyless.on(r#"{"u":6}"#, stored), Keep);
+    }
+    assert_eq!(keyless(Full).on(r#"{"u":1}"#, stored), Write);
+}
+
+#[test]
+fn a_deletion_is_news() {
+    let deletion = r#"{"a":1,"_sdc_deleted_at":"2024-01-01T00:00:00Z"}"#;
+    for stored in [r#"{"a":1}"#, r#"{"a":1,"_sdc_received_at":"2024"}"#] {
+        assert_eq!(keyless(Newer).on(deletion, stored), Write);
+        let mut rules = keyed(Newer, json!({"type": "integer"}));
+        assert_eq!(rules.on(deletion, stored), Write, "no value to compare by");
+        rules.key = Some("a");
+        assert_eq!(rules.on(deletion, stored), Keep, "not newer");
+    }
+    assert_eq!(keyless(Newer).on(deletion, deletion), Keep);
+}
+
+#[test]
+fn a_null_deletion_is_no_tombstone() {
+    let rules = keyed(Newer, json!({"type": "integer"}));
+    let stored = r#"{"u":5,"_sdc_deleted_at":null}"#;
+    assert!(matches!(rules.on(r#"{"u":4}"#, stored), Repair(_)));
+    assert_eq!(rules.on(r#"{"u":4,"_sdc_deleted_at":null}"#, stored), Keep);
+    assert_eq!(rules.on(r#"{"u":6,"_sdc_deleted_at":null}"#, stored), Write);
+    assert_eq!(
+        rules.on(r#"{"u":6,"_sdc_deleted_at":"2024"}"#, stored),
+        Write
+    );
+}
+
+#[test]
+fn what_is_no_record_is_repaired() {
+    let [json, _] = encoders();
+    for mode in [Newer, Same] {
+        for stored in [
+            &b""[..],
+            b"{",
+            b"\xff",
+            b"garbage",
+            b" [1]",
+            b"\x81\xa1",
+            b"{}x",
+        ] {
+            let verdict = keyless(mode).on_bytes(r#"{"u":1}"#, &*json, stored);
+            assert!(matches!(verdict, Repair(_)), "{stored:?}: {verdict:?}");
+        }
+    }
+    assert_eq!(keyless(Full).on_bytes(r#"{"u":1}"#, &*json, b""), Write);
+}
