@@ -91,7 +91,8 @@ impl Bucket {
     /// Every message in the bucket, oldest first.
     pub async fn messages(&self) -> Vec<Entry> {
         let state = self.state().await;
-        let revisions = state.first_sequence..=state.last_sequence;
+        // A bucket that nothing was ever written to begins at 0, which is no revision.
+        let revisions = state.first_sequence.max(1)..=state.last_sequence;
         futures_util::stream::iter(revisions)
             .map(|revision| self.store.stream.get_raw_message(revision))
             .buffered(64)

@@ -133,13 +133,7 @@ async fn a_prefix_that_no_key_may_have() {
 async fn values_that_cannot_be_a_key() {
     let long = "x".repeat(5000);
     let escaped_to_long = "é".repeat(1000);
-    for id in [
-        json!(""),
-        json!(long),
-        json!(escaped_to_long),
-        json!([1]),
-        json!({"a": 1}),
-    ] {
+    for id in [json!(""), json!(long), json!(escaped_to_long)] {
         let input = [
             schema("s", json!({"id": {}}), &["id"]),
             record("s", json!({"id": 1})),
