@@ -68,7 +68,7 @@ pub struct Report {
     pub unchanged: usize,
     /// Records that the destination can never take; `on_invalid_record` decides what happens.
     pub rejected: Vec<Rejection>,
-    /// Indexes, ascending, of records of which nothing is known yet. They are written again, and
+    /// Indexes, in any order, of records of which nothing is known yet. They are written again, and
     /// with them every later record of the batch with the same key.
     pub unsettled: Vec<usize>,
     /// Why some are unsettled.
