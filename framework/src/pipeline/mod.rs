@@ -10,6 +10,8 @@
 mod delivery;
 mod intake;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,9 +91,7 @@ impl Pipeline {
         let read = self.pump(&mut input).await;
         // No more lines: a tap that still writes gets a closed pipe when the process ends.
         drop(input);
-        if matches!(&read, Err(error) if !matches!(error, RunError::Input { .. })) {
-            self.shutdown.fail();
-        }
+        self.note_failure(&read);
         let drained = match &read {
             // Lines before a bad one are as good as ever, so they are loaded as well.
             Ok(_) | Err(RunError::Input { .. }) => self.flush().await,
@@ -99,7 +99,12 @@ impl Pipeline {
         };
         let closed = self.delivery.close().await;
         let emitted = self.sync_dead_letter().and_then(|()| {
-            self.collect_state();
+            if closed.is_ok() {
+                self.collect_state();
+            } else {
+                // What the sink lost at its end nobody knows.
+                self.emitter.discard();
+            }
             self.emitter.finish()
         });
         let outcome = read.and_then(|end| {
@@ -180,6 +185,7 @@ impl Pipeline {
                 break;
             }
         }
+        self.note_failure(&outcome);
         outcome.and(self.settle_in_flight().await)
     }
 
@@ -188,9 +194,18 @@ impl Pipeline {
         let mut outcome = Ok(());
         while !self.delivery.is_idle() {
             let done = self.delivery.next().await;
-            outcome = outcome.and(self.settle(done));
+            let settled = self.settle(done);
+            self.note_failure(&settled);
+            outcome = outcome.and(settled);
         }
         outcome
+    }
+
+    /// Stops trying again what fails, once the run has failed for another reason than bad input.
+    fn note_failure<T>(&self, outcome: &Result<T, RunError>) {
+        if matches!(outcome, Err(error) if !matches!(error, RunError::Input { .. })) {
+            self.shutdown.fail();
+        }
     }
 
     /// Hands the newest STATE that is true to the emitter.
