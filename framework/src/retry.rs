@@ -19,8 +19,13 @@ use crate::sink::{Rejection, Report, SinkError};
 #[derive(Debug, Clone)]
 pub(crate) struct Retry {
     pub(crate) max: Duration,
+    /// The first pause; each further one is twice as long.
+    pub(crate) pause: Duration,
     pub(crate) shutdown: Shutdown,
 }
+
+/// The first pause of a run.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// A batch of which every record is settled.
 #[derive(Debug)]
@@ -104,7 +109,7 @@ impl Retry {
     pub(crate) fn pauses(&self) -> Pauses {
         Pauses {
             backoff: ExponentialBuilder::default()
-                .with_min_delay(Duration::from_millis(50))
+                .with_min_delay(self.pause)
                 .with_max_delay(Duration::from_secs(5))
                 .with_factor(2.0)
                 .without_max_times()
@@ -158,7 +163,7 @@ impl Pauses {
 }
 
 /// A sink that forgets a record must not lose it.
-fn check(report: &Report, batch: &Batch) -> Result<(), SinkError> {
+pub(crate) fn check(report: &Report, batch: &Batch) -> Result<(), SinkError> {
     let mut indexes = HashSet::new();
     let sound = report.total() == batch.len()
         && report
@@ -178,7 +183,7 @@ fn check(report: &Report, batch: &Batch) -> Result<(), SinkError> {
 
 /// The unsettled records, and all later ones with a key of theirs: an older value that is written
 /// again must be followed by the newer one.
-fn with_later_equals(batch: &Batch, unsettled: &[usize]) -> Vec<usize> {
+pub(crate) fn with_later_equals(batch: &Batch, unsettled: &[usize]) -> Vec<usize> {
     // The sink may name them in any order; missing one would lose it.
     let Some(&first) = unsettled.iter().min() else {
         return Vec::new();
@@ -259,6 +264,7 @@ mod tests {
         });
         let retry = Retry {
             max: Duration::from_secs(60),
+            pause: PAUSE,
             shutdown: Shutdown::new(),
         };
         let outcome = retry.write(sink.clone(), batch(keys)).await;

@@ -27,7 +27,7 @@ use crate::emitter::Emitter;
 use crate::error::RunError;
 use crate::plugin::ErasedSink;
 use crate::reader::Chunk;
-use crate::retry::Retry;
+use crate::retry::{self, Retry};
 use crate::shutdown::{Shutdown, Signal};
 use crate::state::Ledger;
 
@@ -68,6 +68,7 @@ impl Pipeline {
     ) -> Self {
         let retry = Retry {
             max: Duration::from_secs_f64(settings.max_retry_seconds),
+            pause: retry::PAUSE,
             shutdown: shutdown.clone(),
         };
         Self {
@@ -80,6 +81,13 @@ impl Pipeline {
             shutdown,
             summary: Summary::default(),
         }
+    }
+
+    /// Tries again after shorter pauses than a run does.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn with_pause(mut self, pause: Duration) -> Self {
+        self.delivery.retry.pause = pause;
+        self
     }
 
     /// Loads the whole input. However it ends, what is in flight is finished and every STATE that
@@ -97,6 +105,10 @@ impl Pipeline {
             Ok(_) | Err(RunError::Input { .. }) => self.flush().await,
             Err(_) => self.settle_in_flight().await,
         };
+        if let (Err(_), Err(error)) = (&read, &drained) {
+            // Only the first failure is returned.
+            tracing::error!("while ending the run: {error}");
+        }
         let closed = self.delivery.close().await;
         let emitted = self.sync_dead_letter().and_then(|()| {
             if closed.is_ok() {
