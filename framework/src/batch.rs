@@ -12,7 +12,8 @@ use crate::value::{Tape, Value};
 
 /// Records of one stream, in the order in which the tap sent them.
 ///
-/// Every record has all its key properties, none of them null, and has passed validation unless
+/// Every record has all its key properties, none of them null unless
+/// [`Sink::takes_null_keys`](crate::Sink::takes_null_keys), and has passed validation unless
 /// the user switched that off. A key may occur more than once; the last record is the newest.
 ///
 /// ```
@@ -143,7 +144,7 @@ impl<'a> Record<'a> {
         self.value.get(name)
     }
 
-    /// The values of the stream's key properties in their order, none of them null.
+    /// The values of the stream's key properties in their order.
     pub fn key(self) -> impl Iterator<Item = Value<'a>> {
         self.stream
             .key_properties()

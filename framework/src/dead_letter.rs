@@ -64,7 +64,7 @@ impl DeadLetter {
         record: Value<'_>,
         line: u64,
         reason: &str,
-        ticket: Option<Ticket>,
+        ticket: Ticket,
     ) {
         let described = self.described.get(stream.name());
         if described.is_none_or(|described| !Arc::ptr_eq(described, stream)) {
@@ -87,9 +87,7 @@ impl DeadLetter {
         ));
         record.write_json(&mut self.buffer);
         self.buffer.push_str("}\n");
-        if let Some(ticket) = ticket {
-            self.tickets.push(ticket);
-        }
+        self.tickets.push(ticket);
     }
 
     /// Whether there is something to [`sync`](Self::sync).
@@ -126,6 +124,7 @@ fn ends_within_a_line(file: &mut File) -> std::io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::Ledger;
     use crate::validate::Validator;
     use crate::value::Tape;
 
@@ -137,8 +136,9 @@ mod tests {
         let validator = Validator::new(&json!({})).expect("valid");
         let stream = Stream::new("s".into(), json!({}), vec![], vec![], validator);
         let record = Tape::parsed(r#"{"id":1}"#);
+        let ticket = Ledger::default().admit();
         let mut dead_letter = DeadLetter::open(&path).expect("opens");
-        dead_letter.push(&stream, record.root().expect("a record"), 1, "odd", None);
+        dead_letter.push(&stream, record.root().expect("a record"), 1, "odd", ticket);
         let _ = dead_letter.sync().expect("writes");
         let text = std::fs::read_to_string(&path).expect("reads");
         std::fs::remove_file(&path).expect("removes");

@@ -259,6 +259,7 @@ pub(crate) trait ErasedSink: Send + Sync {
     fn write<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Report, SinkError>>;
     fn open_stream<'a>(&'a self, stream: &'a Arc<Stream>) -> BoxFuture<'a, Result<(), SinkError>>;
     fn concurrency(&self) -> usize;
+    fn takes_null_keys(&self) -> bool;
     fn close(&self) -> BoxFuture<'_, Result<(), SinkError>>;
 }
 
@@ -273,6 +274,10 @@ impl<S: Sink> ErasedSink for S {
 
     fn concurrency(&self) -> usize {
         Sink::concurrency(self).max(1)
+    }
+
+    fn takes_null_keys(&self) -> bool {
+        Sink::takes_null_keys(self)
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), SinkError>> {

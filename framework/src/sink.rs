@@ -88,6 +88,12 @@ pub trait Sink: Send + Sync + 'static {
         1
     }
 
+    /// Whether this sink can tell a record whose key property is null from all others. If not, the
+    /// default, such a record is invalid and never reaches it.
+    fn takes_null_keys(&self) -> bool {
+        false
+    }
+
     /// Called once at the end, when no batch is in flight. The last STATE is printed only if this
     /// succeeds.
     ///

@@ -32,6 +32,27 @@ impl Tickets {
             _ => self.counts.push((ticket.epoch, 1)),
         }
     }
+
+    /// Takes out the tickets of the records at `indexes`, in the order in which the tickets were
+    /// pushed.
+    pub(crate) fn take(&mut self, indexes: impl Iterator<Item = usize>) -> Vec<Ticket> {
+        let ends: Vec<u64> = self
+            .counts
+            .iter()
+            .scan(0, |end, (_, count)| {
+                *end += count;
+                Some(*end)
+            })
+            .collect();
+        indexes
+            .filter_map(|index| {
+                let run = ends.partition_point(|end| *end <= index as u64);
+                let (epoch, count) = self.counts.get_mut(run)?;
+                *count -= 1;
+                Some(Ticket { epoch: *epoch })
+            })
+            .collect()
+    }
 }
 
 impl From<Ticket> for Tickets {
@@ -155,6 +176,25 @@ mod tests {
         assert_eq!(ledger.epochs.len(), 2);
         ledger.settle(ticket);
         assert_eq!(ledger.take_printable().as_deref(), Some("999"));
+    }
+
+    #[test]
+    fn tickets_of_single_records_can_be_taken_out_of_a_batch() {
+        let mut ledger = Ledger::default();
+        let mut tickets = Tickets::default();
+        for n in 0..4 {
+            tickets.push(ledger.admit());
+            tickets.push(ledger.admit());
+            ledger.state(n.to_string());
+        }
+        let taken = tickets.take([2, 5].into_iter());
+        ledger.settle(tickets);
+        assert_eq!(ledger.take_printable().as_deref(), Some("0"));
+        let [first, second] = taken.try_into().expect("two");
+        ledger.settle(second);
+        assert_eq!(ledger.take_printable(), None);
+        ledger.settle(first);
+        assert_eq!(ledger.take_printable().as_deref(), Some("3"));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) fn print_error(name: &str, error: &RunError) {
     }
 }
 
-/// The `check` command. Fails with exit code 1 if a run would fail.
+/// The `check` command. Exit code 3 if a run could not use the destination.
 pub(crate) async fn check(
     entry: SinkEntry,
     settings: &Settings,
@@ -55,11 +55,7 @@ pub(crate) async fn check(
     let bad = findings
         .iter()
         .any(|finding| finding.verdict == Verdict::Bad);
-    Ok(if bad {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(ExitCode::from(if bad { 3 } else { 0 }))
 }
 
 /// The `discover` command.

@@ -159,6 +159,10 @@ impl<S: Sink> Sink for Chaos<S> {
         self.inner.concurrency()
     }
 
+    fn takes_null_keys(&self) -> bool {
+        self.inner.takes_null_keys()
+    }
+
     async fn close(&self) -> Result<(), SinkError> {
         self.inner.close().await
     }

@@ -66,6 +66,10 @@ impl Delivery {
         self.tickets.insert(task.id(), tickets);
     }
 
+    pub(super) fn takes_null_keys(&self) -> bool {
+        self.sink.takes_null_keys()
+    }
+
     /// Lets the sink prepare for a stream.
     pub(super) async fn open_stream(&self, stream: &Arc<Stream>) -> Result<(), SinkError> {
         let mut pauses = self.retry.pauses();
@@ -118,23 +122,24 @@ impl Pipeline {
         let delivered = delivered?;
         self.delivery.keys.remove(&delivered.batch);
         self.summary.delivered(&delivered);
-        for rejection in &delivered.rejected {
+        let Some(mut tickets) = self.delivery.tickets.remove(&id) else {
+            return Err(RunError::Internal("a batch was settled twice".to_owned()));
+        };
+        // Rejected records settle one by one, so that a first one which ends the run stops only
+        // the states behind it.
+        let indexes = delivered.rejected.iter().map(|rejection| rejection.index);
+        let rejected = tickets.take(indexes);
+        self.ledger.settle(tickets);
+        for (rejection, ticket) in delivered.rejected.iter().zip(rejected) {
             let record = delivered.batch.record(rejection.index);
-            let stream = Arc::clone(delivered.batch.stream());
+            let stream = delivered.batch.stream();
             self.reject(
-                &stream,
+                stream,
                 record.value(),
                 record.line(),
                 &rejection.reason,
-                None,
+                ticket,
             )?;
-        }
-        // The dead letter is synced before any of these tickets can open a state.
-        if !delivered.rejected.is_empty() {
-            self.sync_dead_letter()?;
-        }
-        if let Some(tickets) = self.delivery.tickets.remove(&id) {
-            self.ledger.settle(tickets);
         }
         Ok(())
     }
@@ -146,16 +151,14 @@ impl Pipeline {
         record: Value<'_>,
         line: u64,
         reason: &str,
-        ticket: Option<Ticket>,
+        ticket: Ticket,
     ) -> Result<(), RunError> {
         let name = stream.name();
         match (self.settings.on_invalid_record, &mut self.dead_letter) {
             (OnInvalidRecord::Skip, _) => {
                 self.summary.skipped(stream);
                 tracing::warn!("line {line}: stream '{name}': record skipped: {reason}");
-                if let Some(ticket) = ticket {
-                    self.ledger.settle(ticket);
-                }
+                self.ledger.settle(ticket);
             }
             (OnInvalidRecord::DeadLetter, Some(dead_letter)) => {
                 self.summary.dead_lettered(stream);

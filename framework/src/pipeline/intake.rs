@@ -13,6 +13,7 @@ use crate::error::RunError;
 use crate::message::{self, Message, RecordMessage, SchemaMessage};
 use crate::metadata;
 use crate::reader;
+use crate::sink::SinkError;
 use crate::stream::Stream;
 use crate::validate::Validator;
 use crate::value::{Number, Tape, Value, ValueKind};
@@ -131,16 +132,15 @@ impl Pipeline {
         };
         let ticket = self.ledger.admit();
         let stream = &source.stream;
-        let key = match check(
-            stream,
-            &message,
-            self.settings.validate_records,
-            &self.intake.hasher,
-        ) {
+        let rules = Rules {
+            validate: self.settings.validate_records,
+            null_keys: self.delivery.takes_null_keys(),
+        };
+        let key = match check(stream, &message, rules, &self.intake.hasher) {
             Ok(key) => key,
             Err(problem) => {
                 let stream = Arc::clone(stream);
-                self.reject(&stream, message.record, number, &problem, Some(ticket))?;
+                self.reject(&stream, message.record, number, &problem, ticket)?;
                 return Ok(None);
             }
         };
@@ -213,7 +213,15 @@ impl Pipeline {
             message.bookmark_properties,
             validator,
         );
-        self.delivery.open_stream(&stream).await?;
+        self.delivery
+            .open_stream(&stream)
+            .await
+            .map_err(|error| match error {
+                SinkError::Permanent(why) => {
+                    RunError::input(number, format!("stream '{}': {why}", message.stream))
+                }
+                other => other.into(),
+            })?;
         let name = message.stream.to_owned();
         self.intake.streams.insert(
             name,
@@ -227,32 +235,46 @@ impl Pipeline {
     }
 }
 
+/// What is asked of a record.
+#[derive(Clone, Copy)]
+struct Rules {
+    validate: bool,
+    null_keys: bool,
+}
+
 /// What is wrong with a record, or the hash of its key.
 fn check(
     stream: &Stream,
     message: &RecordMessage<'_>,
-    validate: bool,
+    rules: Rules,
     hasher: &RandomState,
 ) -> Result<KeyHash, String> {
     let record = message.record;
     if record.kind() != ValueKind::Object {
         return Err("the record is not an object".to_owned());
     }
-    let key = key_hash(stream, record, hasher)?;
-    if validate && let Some(problem) = stream.validator().problem(record) {
+    let key = key_hash(stream, record, rules.null_keys, hasher)?;
+    if rules.validate
+        && let Some(problem) = stream.validator().problem(record)
+    {
         return Err(problem);
     }
     Ok(key)
 }
 
 /// The hash of a record's key; of the whole record, for a stream without key properties.
-fn key_hash(stream: &Stream, record: Value<'_>, hasher: &RandomState) -> Result<KeyHash, String> {
+fn key_hash(
+    stream: &Stream,
+    record: Value<'_>,
+    null_keys: bool,
+    hasher: &RandomState,
+) -> Result<KeyHash, String> {
     let mut hash = hasher.build_hasher();
     stream.name().hash(&mut hash);
     for name in stream.key_properties() {
         match record.get(name) {
             None => return Err(format!("the key property {name:?} is missing")),
-            Some(value) if value.is_null() => {
+            Some(value) if value.is_null() && !null_keys => {
                 return Err(format!("the key property {name:?} is null"));
             }
             Some(value) => hash_key_part(value, &mut hash),
@@ -288,7 +310,7 @@ mod tests {
         let stream = Stream::new("s".into(), schema, vec!["id".into()], vec![], validator);
         let tape = Tape::parsed(record);
         static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        key_hash(&stream, tape.root().expect("a record"), &HASHER).expect("a key")
+        key_hash(&stream, tape.root().expect("a record"), false, &HASHER).expect("a key")
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Validator {
             .should_validate_formats(false)
             .build(&schema)
             .map(Self)
-            .map_err(|error| at(error.instance_path().as_str(), &error.to_string()))
+            .map_err(|error| at(error.instance_path().as_str(), &error.masked().to_string()))
     }
 
     /// What is wrong with a record, or `None` if it is valid.

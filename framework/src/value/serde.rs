@@ -34,6 +34,31 @@ impl<'a> Value<'a> {
     }
 }
 
+impl Value<'_> {
+    /// A JSON pointer to the first number that 64 bits cannot hold without rounding.
+    #[must_use]
+    pub fn pointer_to_big_number(self) -> Option<String> {
+        match self.kind() {
+            ValueKind::Number => {
+                let exact = self.as_number().and_then(Number::exact);
+                exact.is_none().then(String::new)
+            }
+            ValueKind::Array => (0..).zip(self.elements()).find_map(|(index, element)| {
+                let rest = element.pointer_to_big_number()?;
+                Some(format!("/{index}{rest}"))
+            }),
+            ValueKind::Object => self.members().find_map(|(name, member)| {
+                let rest = member.pointer_to_big_number()?;
+                Some(format!(
+                    "/{}{rest}",
+                    name.replace('~', "~0").replace('/', "~1")
+                ))
+            }),
+            _ => None,
+        }
+    }
+}
+
 impl Serialize for WithBigNumbers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { value, policy } = *self;
@@ -283,5 +308,14 @@ mod tests {
         );
         assert!(serde_json::to_string(&value.with_big_numbers(BigNumbers::Error)).is_err());
         assert!(serde_json::to_string(&value.with_big_numbers(BigNumbers::Float)).is_err());
+        let deep = Tape::parsed(r#"{"a":1,"b/c":[0.1,1e400]}"#);
+        assert_eq!(
+            deep.value(0).pointer_to_big_number().as_deref(),
+            Some("/b~1c/1")
+        );
+        assert_eq!(
+            Tape::parsed("[1,0.5]").value(0).pointer_to_big_number(),
+            None
+        );
     }
 }

@@ -1,5 +1,9 @@
 //! The catalog: what a destination holds, in the form in which taps describe their sources.
 
+mod infer;
+
+pub use infer::Inference;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;

@@ -1,0 +1,133 @@
+//! One pass over the keys of a bucket, without their values.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::consumer::pull::OrderedConfig;
+use futures_util::StreamExt;
+use singer_target::sink::SinkError;
+
+use crate::nats_kv::bucket::Bucket;
+use crate::nats_kv::connect::Connection;
+use crate::nats_kv::key::{self, KeyRules};
+
+/// How many of a stream's latest values are worth a look.
+const SAMPLE: usize = 1_000;
+
+/// How long the server may be silent in the middle of the pass.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The latest keys of a stream with their sequence numbers, the oldest first.
+pub(super) type Latest = VecDeque<(u64, String)>;
+
+/// The keys of a stream.
+#[derive(Debug, Default)]
+pub(super) struct StreamKeys {
+    pub(super) count: u64,
+    pub(super) latest: Latest,
+}
+
+/// The keys of a bucket.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    pub(super) streams: BTreeMap<String, StreamKeys>,
+    /// Keys that these rules do not write.
+    pub(super) foreign: u64,
+}
+
+impl Survey {
+    pub(super) async fn of(
+        connection: &Connection,
+        bucket: &Bucket,
+        rules: &KeyRules,
+    ) -> Result<Self, SinkError> {
+        let failed = |error: &dyn std::fmt::Display| {
+            SinkError::unavailable(format!(
+                "cannot list the keys of bucket '{}': {error}",
+                bucket.name
+            ))
+        };
+        let mut survey = Self::default();
+        if bucket.messages == 0 {
+            return Ok(survey);
+        }
+        let stream = connection
+            .jetstream
+            .get_stream_no_info(&bucket.stream_name)
+            .await
+            .map_err(|error| failed(&error))?;
+        let consumer = stream
+            .create_consumer(OrderedConfig {
+                deliver_policy: DeliverPolicy::LastPerSubject,
+                filter_subject: format!("{}>", bucket.read_prefix),
+                headers_only: true,
+                ..OrderedConfig::default()
+            })
+            .await
+            .map_err(|error| failed(&error))?;
+        let mut remaining = consumer.cached_info().num_pending;
+        let mut messages = consumer.messages().await.map_err(|error| failed(&error))?;
+        // Keys that are written meanwhile come after those that were there at the beginning.
+        while remaining > 0 {
+            let message = tokio::time::timeout(PATIENCE, messages.next())
+                .await
+                .map_err(|_| failed(&"the server does not send them"))?
+                .ok_or_else(|| failed(&"the server sends no more"))?
+                .map_err(|error| failed(&error))?;
+            let info = message.info().map_err(|error| failed(&error))?;
+            remaining = (remaining - 1).min(info.pending);
+            let key = message.subject.strip_prefix(bucket.read_prefix.as_str());
+            if let Some(key) = key
+                && !is_marker(message.headers.as_ref())
+            {
+                survey.add(rules, key, info.stream_sequence);
+            }
+        }
+        Ok(survey)
+    }
+
+    fn add(&mut self, rules: &KeyRules, key: &str, sequence: u64) {
+        let Some(split) = key::split(rules, key) else {
+            self.foreign += 1;
+            return;
+        };
+        let keys = self.streams.entry(split.stream).or_default();
+        keys.count += 1;
+        if keys.latest.len() == SAMPLE {
+            keys.latest.pop_front();
+        }
+        keys.latest.push_back((sequence, key.to_owned()));
+    }
+}
+
+/// Whether this says that the key was deleted, by a client or by a limit.
+fn is_marker(headers: Option<&HeaderMap>) -> bool {
+    headers.is_some_and(|headers| {
+        ["KV-Operation", "Nats-Marker-Reason"]
+            .iter()
+            .any(|name| headers.get(*name).is_some())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_counted_and_the_latest_kept() {
+        let rules = KeyRules::new(&Default::default(), "$KV.b.");
+        let mut survey = Survey::default();
+        for sequence in 1..=1_500 {
+            survey.add(&rules, &format!("a=20b.{sequence}"), sequence);
+        }
+        survey.add(&rules, "other.1", 1_501);
+        survey.add(&rules, "foreign", 1_502);
+        let keys = &survey.streams["a b"];
+        assert_eq!((keys.count, keys.latest.len()), (1_500, SAMPLE));
+        assert_eq!(keys.latest[0], (501, "a=20b.501".to_owned()));
+        assert_eq!(survey.streams["other"].count, 1);
+        assert_eq!(survey.foreign, 1);
+    }
+}

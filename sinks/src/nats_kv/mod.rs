@@ -1,0 +1,267 @@
+//! The sink `nats-kv`: a NATS JetStream key/value bucket.
+//!
+//! | module      | what it does                                                             |
+//! |-------------|--------------------------------------------------------------------------|
+//! | [`config`]  | the settings                                                             |
+//! | `connect`   | the connection, and what becomes of it                                   |
+//! | `api`       | requests to the JetStream API                                            |
+//! | `bucket`    | finds or creates the bucket                                              |
+//! | `key`       | the key of a record                                                      |
+//! | `compare`   | whether a record is newer than what is stored                            |
+//! | `read`      | what is stored under many keys                                           |
+//! | `write`     | a batch: decide, publish, wait for the acks                              |
+//! | `error`     | what the server's refusals mean                                          |
+
+mod api;
+mod bucket;
+mod check;
+mod compare;
+pub mod config;
+mod connect;
+mod discover;
+mod error;
+mod instant;
+mod key;
+mod read;
+mod write;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use singer_target::batch::Batch;
+use singer_target::catalog::Catalog;
+use singer_target::check::Finding;
+use singer_target::config::Problem;
+use singer_target::encoder::Encoder;
+use singer_target::plugin::{
+    CheckPlugin, DiscoverPlugin, Encoders, SinkContext, SinkEntry, SinkPlugin,
+};
+use singer_target::sink::{Report, Sink, SinkError};
+use singer_target::stream::Stream;
+
+use bucket::Bucket;
+use compare::Comparison;
+use config::NatsKvConfig;
+use config::{KeyFormat, RefreshMode, ReviveDeleted};
+use connect::Connection;
+use error::Failure;
+use key::{Collisions, KeyRules, KeyWriter};
+use read::{Reader, Way};
+use write::{Identity, Lifeline, StreamWriter, Window};
+
+inventory::submit! {
+    SinkEntry::of::<NatsKv>().with_check::<NatsKv>().with_discover::<NatsKv>()
+}
+
+/// Batches in flight at once: one is prepared and one is read for while others wait for acks.
+const CONCURRENCY: usize = 4;
+
+/// The sink: one connection, one window of unacknowledged writes, and a writer for each stream.
+pub struct NatsKv {
+    config: NatsKvConfig,
+    connection: Connection,
+    window: Arc<Window>,
+    encoder: Arc<dyn Encoder>,
+    encoders: Encoders,
+    collisions: Option<Arc<Mutex<Collisions>>>,
+    buckets: tokio::sync::Mutex<HashMap<String, OpenBucket>>,
+    writers: Mutex<HashMap<String, Arc<StreamWriter>>>,
+}
+
+/// A bucket, and whether it still is the same.
+#[derive(Clone)]
+struct OpenBucket {
+    bucket: Arc<Bucket>,
+    identity: Arc<Identity>,
+}
+
+impl SinkPlugin for NatsKv {
+    const NAME: &'static str = "nats-kv";
+    const DESCRIPTION: &'static str = "NATS JetStream key/value bucket";
+    type Config = NatsKvConfig;
+    type Sink = Self;
+
+    fn validate(config: &NatsKvConfig) -> Vec<Problem> {
+        config.validate()
+    }
+
+    async fn open(config: NatsKvConfig, context: SinkContext) -> Result<Self, SinkError> {
+        let encoder = context.encoders.get(config.encoding()).ok_or_else(|| {
+            let known: Vec<_> = context.encoders.iter().map(|(name, _)| name).collect();
+            SinkError::config(format!("encoding: must be one of {}", known.join(", ")))
+        })?;
+        let connection = Connection::open(&config, &context).await?;
+        for warning in config.warnings().into_iter().chain(connection.warnings()) {
+            tracing::warn!("{warning}");
+        }
+        let window = Window::open(
+            &connection.client,
+            config.max_in_flight,
+            connection.request_timeout,
+        )
+        .await
+        .map_err(|error| SinkError::unavailable(format!("cannot subscribe to acks: {error}")))?;
+        let legacy = config.key_format == KeyFormat::Legacy;
+        let sink = Self {
+            connection,
+            window: Arc::new(window),
+            encoder,
+            encoders: context.encoders,
+            collisions: legacy.then(Arc::default),
+            buckets: tokio::sync::Mutex::default(),
+            writers: Mutex::default(),
+            config,
+        };
+        if !sink.config.has_bucket_per_stream() {
+            sink.bucket(&sink.config.bucket).await?;
+        }
+        Ok(sink)
+    }
+}
+
+impl CheckPlugin for NatsKv {
+    async fn check(config: NatsKvConfig, context: SinkContext) -> Result<Vec<Finding>, SinkError> {
+        check::check(config, context).await
+    }
+}
+
+impl DiscoverPlugin for NatsKv {
+    async fn discover(config: NatsKvConfig, context: SinkContext) -> Result<Catalog, SinkError> {
+        discover::discover(config, context).await
+    }
+}
+
+impl Sink for NatsKv {
+    async fn open_stream(&self, stream: &Arc<Stream>) -> Result<(), SinkError> {
+        let bucket = self.bucket(&self.config.bucket_of(stream.name())).await?;
+        let writer = Arc::new(self.writer(stream, &bucket).await?);
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, other) in writers.iter() {
+            if name != stream.name()
+                && other.subject_prefix == writer.subject_prefix
+                && other.keys.may_meet(&writer.keys)
+            {
+                tracing::warn!(
+                    "records of the streams '{name}' and '{}' may have the same keys; give each a \
+                     bucket of its own with {{stream}} in 'bucket'",
+                    stream.name()
+                );
+            }
+        }
+        writers.insert(stream.name().to_owned(), writer);
+        Ok(())
+    }
+
+    fn concurrency(&self) -> usize {
+        CONCURRENCY
+    }
+
+    /// The Python target wrote them as `None`.
+    fn takes_null_keys(&self) -> bool {
+        self.config.key_format == KeyFormat::Legacy
+    }
+
+    async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+        let name = batch.stream().name();
+        let writer = self
+            .writers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned();
+        let writer = writer.ok_or_else(|| {
+            SinkError::permanent(format!("stream '{name}' was written before it was opened"))
+        })?;
+        let patience = self.connection.request_timeout;
+        let lifeline = Lifeline::grasp(&self.connection.link, patience)
+            .await
+            .map_err(Failure::into_sink_error)?;
+        writer.write(batch, lifeline).await
+    }
+
+    async fn close(&self) -> Result<(), SinkError> {
+        self.connection.close().await;
+        Ok(())
+    }
+}
+
+impl NatsKv {
+    async fn bucket(&self, name: &str) -> Result<OpenBucket, SinkError> {
+        let mut buckets = self.buckets.lock().await;
+        if let Some(open) = buckets.get(name) {
+            return Ok(open.clone());
+        }
+        let bucket = Bucket::open(&self.connection, &self.config, name).await?;
+        let identity = Arc::new(Identity::new(self.connection.clone(), &bucket));
+        let open = OpenBucket {
+            bucket: Arc::new(bucket),
+            identity,
+        };
+        buckets.insert(name.to_owned(), open.clone());
+        Ok(open)
+    }
+
+    async fn writer(&self, stream: &Stream, open: &OpenBucket) -> Result<StreamWriter, SinkError> {
+        let OpenBucket { bucket, identity } = open;
+        let Self {
+            config, connection, ..
+        } = self;
+        let rules = KeyRules::new(config, &bucket.write_prefix);
+        let keys = KeyWriter::new(&rules, stream.name(), stream.key_properties())
+            .map_err(SinkError::permanent)?;
+        let mode = RefreshMode::from(config.refresh_mode);
+        let replication_key = config
+            .replication_key_of(stream.name())
+            .or_else(|| stream.bookmark_properties().first().map(String::as_str));
+        let comparison = Comparison::new(
+            stream.schema(),
+            mode,
+            config.revive_deleted == ReviveDeleted::Newer,
+            replication_key,
+            self.encoders
+                .iter()
+                .map(|(_, encoder)| Arc::clone(encoder))
+                .collect(),
+        );
+        Ok(StreamWriter {
+            client: connection.client.clone(),
+            window: Arc::clone(&self.window),
+            bucket: Arc::clone(identity),
+            reader: reader(connection, bucket).await?,
+            encoder: Arc::clone(&self.encoder),
+            keys,
+            collisions: self.collisions.clone(),
+            comparison,
+            subject_prefix: bucket.write_prefix.clone(),
+            max_value_size: bucket.max_value_size(),
+            mode,
+            keep_history: bucket.history() != Some(1),
+            ttl: config
+                .record_ttl_seconds
+                .map(|seconds| format!("{seconds}s").as_str().into()),
+        })
+    }
+}
+
+async fn reader(connection: &Connection, bucket: &Bucket) -> Result<Reader, SinkError> {
+    let way = if bucket.allows_multi_get() {
+        Way::Batched
+    } else if bucket.allows_direct_get() {
+        Way::Direct
+    } else {
+        Way::Leader
+    };
+    let stream = connection
+        .jetstream
+        .get_stream_no_info(&bucket.stream_name)
+        .await;
+    Ok(Reader {
+        client: connection.client.clone(),
+        stream: stream.map_err(SinkError::permanent)?,
+        stream_name: bucket.stream_name.clone(),
+        api_prefix: connection.api_prefix.clone(),
+        subject_prefix: bucket.read_prefix.clone(),
+        way,
+        patience: connection.request_timeout,
+    })
+}

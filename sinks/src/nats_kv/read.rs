@@ -1,0 +1,336 @@
+//! Reading what a bucket holds under many keys at once.
+//!
+//! Three ways, the quickest that the server and the bucket allow: a batched direct get (some 1,000
+//! keys a request), single direct gets, or gets at the leader. Direct gets may be answered by a
+//! server that lags behind. That is harmless: whatever is decided upon it is written by
+//! compare-and-set, and after a conflict the leader is asked.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
+use async_nats::{Client, HeaderMap, Message, Request, RequestErrorKind, StatusCode, header};
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+
+use super::error::{ApiError, Failure};
+
+/// What is stored under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The sequence that a compare-and-set must expect.
+    pub(super) revision: u64,
+    pub(super) content: Content,
+}
+
+/// The content of a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Content {
+    Value(Bytes),
+    /// The key was deleted, purged or has expired.
+    Marker,
+}
+
+/// How keys are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// `multi_last`, from server 2.11, where the bucket has `allow_direct`.
+    Batched,
+    /// One direct get a key.
+    Direct,
+    /// One get a key at the leader.
+    Leader,
+}
+
+/// Reads the keys of one bucket.
+pub(super) struct Reader {
+    pub(super) client: Client,
+    pub(super) stream: Stream<()>,
+    pub(super) stream_name: String,
+    /// `$JS.API`, or another prefix of the JetStream API.
+    pub(super) api_prefix: String,
+    /// `$KV.{bucket}.`
+    pub(super) subject_prefix: String,
+    pub(super) way: Way,
+    pub(super) patience: Duration,
+}
+
+/// More keys are refused by the server.
+const MAX_KEYS: usize = 1024;
+/// Single gets under way at once.
+const CONCURRENT_GETS: usize = 64;
+/// A bound on a request's size that any server's `max_payload` allows, or nearly any.
+const MAX_REQUEST_BYTES: usize = 256 * 1024;
+
+const BAD_REQUEST: u16 = 408;
+const TOO_MANY_RESULTS: u16 = 413;
+const END_OF_BATCH: u16 = 204;
+
+#[derive(Serialize)]
+struct BatchedGet<'a> {
+    multi_last: Vec<&'a str>,
+}
+
+/// How a batched get ended.
+enum End {
+    /// All was sent.
+    Complete,
+    /// The server stopped at its limit of pending bytes.
+    More,
+    /// The keys are too many for this server.
+    TooMany,
+}
+
+impl Reader {
+    /// The last revisions of `keys`, which must differ, in their order.
+    pub(super) async fn last(&self, keys: &[&str]) -> Result<Vec<Option<Found>>, Failure> {
+        match self.way {
+            Way::Batched => self.batched(keys).await,
+            way => self.one_by_one(keys, way).await,
+        }
+    }
+
+    /// The last revisions of `keys` as the leader has them.
+    pub(super) async fn last_at_leader(
+        &self,
+        keys: &[&str],
+    ) -> Result<Vec<Option<Found>>, Failure> {
+        self.one_by_one(keys, Way::Leader).await
+    }
+
+    async fn one_by_one(&self, keys: &[&str], way: Way) -> Result<Vec<Option<Found>>, Failure> {
+        let mut gets = Vec::with_capacity(keys.len());
+        for key in keys {
+            gets.push(async move {
+                match way {
+                    Way::Leader => self.at_leader(key).await,
+                    Way::Direct | Way::Batched => self.direct(key).await,
+                }
+            });
+        }
+        stream::iter(gets)
+            .buffered(CONCURRENT_GETS)
+            .try_collect()
+            .await
+    }
+
+    async fn batched(&self, keys: &[&str]) -> Result<Vec<Option<Found>>, Failure> {
+        let mut found: Vec<Option<Found>> = vec![None; keys.len()];
+        let mut chunk = MAX_KEYS;
+        let mut start = 0;
+        while start < keys.len() {
+            let end = self.end_of_chunk(keys, start, chunk);
+            let subjects: Vec<String> = keys[start..end]
+                .iter()
+                .map(|key| format!("{}{key}", self.subject_prefix))
+                .collect();
+            let mut wanted: HashMap<&str, usize> = subjects
+                .iter()
+                .map(String::as_str)
+                .zip(start..end)
+                .collect();
+            loop {
+                match self.multi_last(&mut wanted, &mut found).await? {
+                    End::Complete => break,
+                    End::More if wanted.is_empty() => break,
+                    End::More => {}
+                    End::TooMany if chunk == 1 => {
+                        let why = "the server refuses to read even a single key".to_owned();
+                        return Err(Failure::Permanent(why));
+                    }
+                    End::TooMany => {
+                        chunk = (end - start).div_ceil(2);
+                        break;
+                    }
+                }
+            }
+            if chunk >= end - start || wanted.is_empty() {
+                start = end;
+            }
+        }
+        Ok(found)
+    }
+
+    fn end_of_chunk(&self, keys: &[&str], start: usize, most: usize) -> usize {
+        const QUOTES_AND_COMMA: usize = 3;
+        let mut bytes = 0;
+        let fit = keys[start..].iter().take(most).take_while(|key| {
+            bytes += self.subject_prefix.len() + key.len() + QUOTES_AND_COMMA;
+            bytes <= MAX_REQUEST_BYTES
+        });
+        start + fit.count().max(1)
+    }
+
+    /// Asks for the `wanted` subjects, moves what comes to `found` and no longer wants it.
+    async fn multi_last(
+        &self,
+        wanted: &mut HashMap<&str, usize>,
+        found: &mut [Option<Found>],
+    ) -> Result<End, Failure> {
+        let request = BatchedGet {
+            multi_last: wanted.keys().copied().collect(),
+        };
+        let request = serde_json::to_vec(&request).map_err(|error| failed(&error))?;
+        let name = &self.stream_name;
+        let inbox = self.client.new_inbox();
+        let mut replies = self
+            .client
+            .subscribe(inbox.clone())
+            .await
+            .map_err(|error| failed(&error))?;
+        self.client
+            .publish_with_reply(
+                format!("{}.DIRECT.GET.{name}", self.api_prefix),
+                inbox,
+                request.into(),
+            )
+            .await
+            .map_err(|error| failed(&error))?;
+        loop {
+            let reply = tokio::time::timeout(self.patience, replies.next())
+                .await
+                .map_err(|_| self.silence())?
+                .ok_or_else(|| Failure::Transient("the connection was closed".to_owned()))?;
+            match reply.status.map(|status| status.as_u16()) {
+                None | Some(200) => {
+                    let subject = reply
+                        .headers
+                        .as_ref()
+                        .and_then(|all| all.get(header::NATS_SUBJECT));
+                    if let Some(index) = subject.and_then(|subject| wanted.remove(subject.as_str()))
+                    {
+                        found[index] = Some(found_in(reply)?);
+                    }
+                }
+                Some(END_OF_BATCH) => {
+                    let pending = reply
+                        .headers
+                        .as_ref()
+                        .and_then(|all| all.get("Nats-Num-Pending"))
+                        .and_then(|pending| pending.as_str().parse::<u64>().ok());
+                    return Ok(if pending.unwrap_or(0) == 0 {
+                        End::Complete
+                    } else {
+                        End::More
+                    });
+                }
+                Some(404) => return Ok(End::Complete),
+                Some(TOO_MANY_RESULTS) => return Ok(End::TooMany),
+                Some(status) => return Err(unexpected(status, &reply)),
+            }
+        }
+    }
+
+    async fn direct(&self, key: &str) -> Result<Option<Found>, Failure> {
+        let name = &self.stream_name;
+        let subject = format!(
+            "{}.DIRECT.GET.{name}.{}{key}",
+            self.api_prefix, self.subject_prefix
+        );
+        let request = Request::new().timeout(Some(self.patience));
+        let reply =
+            self.client
+                .send_request(subject, request)
+                .await
+                .map_err(|error| match error.kind() {
+                    RequestErrorKind::NoResponders => Failure::NoBucket,
+                    RequestErrorKind::TimedOut => self.silence(),
+                    _ => failed(&error),
+                })?;
+        match reply.status.map(|status| status.as_u16()) {
+            None | Some(200) => found_in(reply).map(Some),
+            Some(404) => Ok(None),
+            Some(status) => Err(unexpected(status, &reply)),
+        }
+    }
+
+    async fn at_leader(&self, key: &str) -> Result<Option<Found>, Failure> {
+        let subject = format!("{}{key}", self.subject_prefix);
+        match self.stream.get_last_raw_message_by_subject(&subject).await {
+            Ok(message) => Ok(Some(Found {
+                revision: message.sequence,
+                content: content(Some(&message.headers), message.payload),
+            })),
+            Err(error) => match error.kind() {
+                LastRawMessageErrorKind::NoMessageFound => Ok(None),
+                LastRawMessageErrorKind::JetStream(error) => Err(ApiError::from(&error).meaning()),
+                _ => Err(failed(&error)),
+            },
+        }
+    }
+
+    fn silence(&self) -> Failure {
+        let seconds = self.patience.as_secs();
+        Failure::Transient(format!(
+            "the server did not answer a read within {seconds} s"
+        ))
+    }
+}
+
+/// Not `Display` of the whole chain on purpose: subjects hold keys.
+fn failed(error: &dyn std::error::Error) -> Failure {
+    Failure::Transient(format!("reading the bucket failed: {error}"))
+}
+
+fn unexpected(status: u16, reply: &Message) -> Failure {
+    if reply.status == Some(StatusCode::NO_RESPONDERS) {
+        return Failure::NoBucket;
+    }
+    let description = reply.description.as_deref().unwrap_or_default();
+    let why = format!("the server refused a read: {status} {description}");
+    if status == BAD_REQUEST {
+        Failure::Permanent(why)
+    } else {
+        Failure::Transient(why)
+    }
+}
+
+fn found_in(message: Message) -> Result<Found, Failure> {
+    let revision = message
+        .headers
+        .as_ref()
+        .and_then(|headers| headers.get(header::NATS_SEQUENCE))
+        .and_then(|sequence| sequence.as_str().parse().ok())
+        .ok_or_else(|| {
+            Failure::Transient("the server's answer to a read has no revision".to_owned())
+        })?;
+    Ok(Found {
+        revision,
+        content: content(message.headers.as_ref(), message.payload),
+    })
+}
+
+fn content(headers: Option<&HeaderMap>, payload: Bytes) -> Content {
+    let is_marker = headers.is_some_and(|headers| {
+        let operation = headers.get("KV-Operation").map(header::HeaderValue::as_str);
+        matches!(operation, Some("DEL" | "PURGE"))
+            || headers.get(header::NATS_MARKER_REASON).is_some()
+    });
+    if is_marker {
+        Content::Marker
+    } else {
+        Content::Value(payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_are_told_from_values() {
+        let with = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value);
+            content(Some(&headers), Bytes::from_static(b"x"))
+        };
+        assert_eq!(with("KV-Operation", "DEL"), Content::Marker);
+        assert_eq!(with("KV-Operation", "PURGE"), Content::Marker);
+        assert_eq!(with("Nats-Marker-Reason", "MaxAge"), Content::Marker);
+        let value = Content::Value(Bytes::from_static(b"x"));
+        assert_eq!(with("KV-Operation", "PUT"), value);
+        assert_eq!(with("Nats-Sequence", "1"), value);
+        assert_eq!(content(None, Bytes::from_static(b"x")), value);
+    }
+}

@@ -1,0 +1,353 @@
+//! What is to be written, and what became of it: pure bookkeeping, without a connection.
+//!
+//! The records of one key form a chain, in their order. Of a chain at most one write is under way,
+//! so that nothing older can land after something newer. Where the bucket keeps no history, only
+//! the record that would be left standing is written; otherwise one after the other.
+
+use std::collections::HashMap;
+
+use singer_target::batch::Batch;
+use singer_target::sink::{Rejection, Report};
+use singer_target::value::Tape;
+
+use super::super::compare::{Candidate, Comparison, Verdict};
+use super::super::read::{Content, Found};
+use super::prepare::Prepared;
+
+/// No record.
+const NONE: u32 = u32::MAX;
+
+/// How a chain's next write is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Policy {
+    /// Whether every record is to be stored, and not only the last.
+    pub(super) keep_history: bool,
+    /// Whether some of the records may be stored already.
+    pub(super) written_before: bool,
+}
+
+/// The chains of a batch.
+pub(super) struct Chains<'a> {
+    batch: &'a Batch,
+    prepared: &'a Prepared,
+    comparison: &'a Comparison,
+    policy: Policy,
+    chains: Vec<Chain>,
+    /// For each record the next one of its key.
+    next: Vec<u32>,
+    fates: Vec<Fate>,
+    rejected: Vec<Rejection>,
+    repairs: Vec<Repair>,
+    scratch: Tape,
+}
+
+struct Chain {
+    /// The first record that is not settled.
+    head: u32,
+    tail: u32,
+    /// The record whose write is under way.
+    candidate: u32,
+    known: Known,
+    conflicts: u32,
+}
+
+/// What is known to be stored under a key.
+enum Known {
+    /// Nothing is known and nothing expected.
+    Unread,
+    Absent,
+    Stored(Found),
+    /// A record of this batch.
+    Record {
+        revision: u64,
+        record: u32,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Open,
+    Written,
+    Unchanged,
+    Rejected,
+    Unsettled,
+}
+
+/// A stored value that had to be overwritten since it was broken.
+struct Repair {
+    line: u64,
+    key: String,
+    what: &'static str,
+}
+
+/// A write to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Write {
+    pub(super) record: u32,
+    /// The revision that must still be the last one of the key; 0 for none.
+    pub(super) expected: Option<u64>,
+}
+
+impl<'a> Chains<'a> {
+    pub(super) fn new(
+        batch: &'a Batch,
+        prepared: &'a Prepared,
+        comparison: &'a Comparison,
+        policy: Policy,
+    ) -> Self {
+        let length = prepared.len();
+        let mut by_key = HashMap::with_capacity(length);
+        let mut chains: Vec<Chain> = Vec::with_capacity(length);
+        let mut next = vec![NONE; length];
+        let mut fates = vec![Fate::Open; length];
+        for record in 0..length as u32 {
+            if prepared.is_rejected(record) {
+                fates[record as usize] = Fate::Rejected;
+                continue;
+            }
+            let chain = *by_key.entry(prepared.key(record)).or_insert(chains.len());
+            match chains.get_mut(chain) {
+                Some(chain) => {
+                    next[chain.tail as usize] = record;
+                    chain.tail = record;
+                }
+                None => chains.push(Chain {
+                    head: record,
+                    tail: record,
+                    candidate: NONE,
+                    known: Known::Unread,
+                    conflicts: 0,
+                }),
+            }
+        }
+        Self {
+            batch,
+            prepared,
+            comparison,
+            policy,
+            chains,
+            next,
+            fates,
+            rejected: Vec::new(),
+            repairs: Vec::new(),
+            scratch: Tape::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.chains.len()
+    }
+
+    pub(super) fn key(&self, chain: usize) -> &'a str {
+        self.prepared.key(self.chains[chain].tail)
+    }
+
+    /// Takes note of what is stored under a chain's key.
+    pub(super) fn found(&mut self, chain: usize, found: Option<Found>) {
+        self.chains[chain].known = found.map_or(Known::Absent, Known::Stored);
+    }
+
+    /// The next write of a chain; `None` if nothing is left to be written.
+    pub(super) fn choose(&mut self, chain: usize) -> Option<Write> {
+        if self.policy.written_before || self.chains[chain].conflicts > 0 {
+            self.skip_what_is_there(chain);
+        }
+        let unread = matches!(self.chains[chain].known, Known::Unread);
+        let mut winner = NONE;
+        let mut record = self.chains[chain].head;
+        while record != NONE {
+            let next = self.next[record as usize];
+            if self.fates[record as usize] != Fate::Rejected {
+                let verdict = if unread {
+                    Verdict::Write
+                } else {
+                    self.verdict(chain, winner, record)
+                };
+                if verdict == Verdict::Keep {
+                    self.fates[record as usize] = Fate::Unchanged;
+                } else {
+                    // What it supersedes is safe as soon as it is.
+                    if winner != NONE {
+                        self.fates[winner as usize] = Fate::Written;
+                    }
+                    if let Verdict::Repair(what) = verdict
+                        && winner == NONE
+                    {
+                        let line = self.batch.record(record as usize).line();
+                        let key = self.prepared.key(record).to_owned();
+                        self.repairs.push(Repair { line, key, what });
+                    }
+                    winner = record;
+                    if self.policy.keep_history {
+                        break;
+                    }
+                }
+            }
+            record = next;
+        }
+        let chain = &mut self.chains[chain];
+        chain.candidate = winner;
+        if winner == NONE {
+            chain.head = NONE;
+            return None;
+        }
+        let expected = match &chain.known {
+            Known::Unread => None,
+            Known::Absent => Some(0),
+            Known::Stored(found) => Some(found.revision),
+            Known::Record { revision, .. } => Some(*revision),
+        };
+        Some(Write {
+            record: winner,
+            expected,
+        })
+    }
+
+    /// How `record` compares with the `winner` so far, or with what is stored.
+    fn verdict(&mut self, chain: usize, winner: u32, record: u32) -> Verdict {
+        let value = |record: u32| self.batch.record(record as usize).value();
+        let candidate = Candidate {
+            value: value(record),
+            encoded: self.prepared.payload_bytes(record),
+        };
+        if winner != NONE {
+            return self.comparison.with_record(candidate, value(winner));
+        }
+        match &self.chains[chain].known {
+            Known::Unread | Known::Absent => Verdict::Write,
+            Known::Record { record, .. } => self.comparison.with_record(candidate, value(*record)),
+            Known::Stored(found) => match &found.content {
+                Content::Marker => Verdict::Write,
+                Content::Value(bytes) => {
+                    self.comparison
+                        .with_stored(candidate, bytes, &mut self.scratch)
+                }
+            },
+        }
+    }
+
+    /// Settles what was stored by an earlier attempt whose ack never came. Records hold the time
+    /// at which they were received, so equal bytes are ours.
+    fn skip_what_is_there(&mut self, chain: usize) {
+        let Known::Stored(Found {
+            content: Content::Value(stored),
+            ..
+        }) = &self.chains[chain].known
+        else {
+            return;
+        };
+        let mut last = NONE;
+        let mut record = self.chains[chain].head;
+        while record != NONE {
+            let rejected = self.fates[record as usize] == Fate::Rejected;
+            if !rejected && self.prepared.payload_bytes(record) == stored {
+                last = record;
+            }
+            record = self.next[record as usize];
+        }
+        if last != NONE {
+            self.settle_up_to(chain, last);
+        }
+    }
+
+    /// The chain's write is stored. Returns whether there is more to write.
+    pub(super) fn store(&mut self, chain: usize, revision: u64) -> bool {
+        let record = self.chains[chain].candidate;
+        self.chains[chain].known = Known::Record { revision, record };
+        if self.policy.keep_history {
+            self.settle_up_to(chain, record);
+        } else {
+            self.fates[record as usize] = Fate::Written;
+            self.chains[chain].head = NONE;
+        }
+        self.chains[chain].head != NONE
+    }
+
+    /// Moves the head behind `last`; what was open up to there is written.
+    fn settle_up_to(&mut self, chain: usize, last: u32) {
+        let mut record = self.chains[chain].head;
+        while record != NONE {
+            let fate = &mut self.fates[record as usize];
+            if record == last || *fate == Fate::Open {
+                *fate = Fate::Written;
+            }
+            let next = self.next[record as usize];
+            if record == last {
+                self.chains[chain].head = next;
+                return;
+            }
+            record = next;
+        }
+    }
+
+    /// The server will never take the chain's write. The rest is decided again.
+    pub(super) fn reject(&mut self, chain: usize, reason: String) {
+        let record = self.chains[chain].candidate as usize;
+        self.fates[record] = Fate::Rejected;
+        self.rejected.push(Rejection {
+            index: record,
+            reason,
+        });
+    }
+
+    /// Another writer came first. Returns how many times by now.
+    pub(super) fn conflict(&mut self, chain: usize) -> u32 {
+        self.chains[chain].conflicts += 1;
+        self.chains[chain].conflicts
+    }
+
+    /// Gives up on what is left of a chain: it may or may not be stored.
+    pub(super) fn give_up(&mut self, chain: usize) {
+        let mut record = std::mem::replace(&mut self.chains[chain].head, NONE);
+        while record != NONE {
+            let fate = &mut self.fates[record as usize];
+            if *fate != Fate::Rejected {
+                *fate = Fate::Unsettled;
+            }
+            record = self.next[record as usize];
+        }
+    }
+
+    /// Gives up on every chain that is not finished.
+    pub(super) fn give_up_all(&mut self) {
+        for chain in 0..self.chains.len() {
+            self.give_up(chain);
+        }
+    }
+
+    /// What became of every record. Warns of what was repaired.
+    pub(super) fn report(self, rejected_before: &[Rejection]) -> Report {
+        let mut report = Report::default();
+        for (index, fate) in self.fates.iter().enumerate() {
+            match fate {
+                Fate::Written => report.written += 1,
+                Fate::Unchanged => report.unchanged += 1,
+                Fate::Rejected => {}
+                Fate::Open | Fate::Unsettled => report.unsettled.push(index),
+            }
+        }
+        report.rejected.extend_from_slice(rejected_before);
+        report.rejected.extend(self.rejected);
+        report.rejected.sort_by_key(|rejection| rejection.index);
+        warn_of(&self.repairs, self.batch.stream().name());
+        report
+    }
+}
+
+/// One warning for each kind of broken value, since there may be very many.
+fn warn_of(repairs: &[Repair], stream: &str) {
+    for (at, Repair { line, key, what }) in repairs.iter().enumerate() {
+        let same = |other: &&Repair| other.what == *what;
+        if repairs[..at].iter().any(|earlier| same(&earlier)) {
+            continue;
+        }
+        let others = match repairs[at + 1..].iter().filter(same).count() {
+            0 => String::new(),
+            others => format!(", and {others} more like it"),
+        };
+        tracing::warn!(
+            "stream '{stream}': the value stored under '{key}' was {what}; overwritten by the \
+             record of line {line}{others}"
+        );
+    }
+}

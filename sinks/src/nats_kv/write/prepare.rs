@@ -1,0 +1,138 @@
+//! The records of a batch as bytes and subjects, before anything is sent.
+//!
+//! All payloads of a batch share one buffer and all subjects another; what is published are slices
+//! of them, so a record costs no allocation here.
+
+use std::ops::Range;
+
+use async_nats::Subject;
+use bytes::Bytes;
+use singer_target::batch::{Batch, Record};
+use singer_target::encoder::Encoder;
+use singer_target::sink::Rejection;
+
+/// How large a message may be, headers included.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    bytes: usize,
+    name: &'static str,
+}
+
+/// The records of a batch that can be sent.
+pub(super) struct Prepared {
+    payloads: Bytes,
+    subjects: Bytes,
+    /// Where each record's payload and key are; empty for those that are rejected.
+    places: Vec<(Range<u32>, Range<u32>)>,
+    /// How much of a subject stands before the key.
+    prefix: usize,
+    pub(super) rejected: Vec<Rejection>,
+}
+
+impl Prepared {
+    /// Encodes all records of `batch` and lets `write_key` append their keys to `prefix`.`reject` has the last
+    /// word about a key.
+    pub(super) fn new(
+        batch: &Batch,
+        encoder: &dyn Encoder,
+        prefix: &str,
+        limit: Limit,
+        mut write_key: impl FnMut(Record<'_>, &mut String) -> Result<(), String>,
+    ) -> Self {
+        const TYPICAL_BYTES: usize = 512;
+        const TYPICAL_KEY: usize = 48;
+        let mut payloads = Vec::with_capacity(batch.len() * TYPICAL_BYTES);
+        let mut subjects = String::with_capacity(batch.len() * (prefix.len() + TYPICAL_KEY));
+        let mut places = Vec::with_capacity(batch.len());
+        let mut rejected = Vec::new();
+        for (index, record) in batch.records().enumerate() {
+            let (payload, subject) = (payloads.len(), subjects.len());
+            subjects.push_str(prefix);
+            let result = write_key(record, &mut subjects).and_then(|()| {
+                encoder
+                    .encode(record.value(), &mut payloads)
+                    .map_err(|error| error.to_string())?;
+                limit.check(payloads.len() - payload)
+            });
+            if let Err(reason) = result {
+                payloads.truncate(payload);
+                subjects.truncate(subject);
+                rejected.push(Rejection { index, reason });
+            }
+            places.push((
+                offset(payload)..offset(payloads.len()),
+                offset(subject)..offset(subjects.len()),
+            ));
+        }
+        Self {
+            payloads: payloads.into(),
+            subjects: subjects.into(),
+            places,
+            prefix: prefix.len(),
+            rejected,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether the record has neither payload nor key.
+    pub(super) fn is_rejected(&self, index: u32) -> bool {
+        self.places[index as usize].1.is_empty()
+    }
+
+    pub(super) fn payload(&self, index: u32) -> Bytes {
+        self.payloads.slice(range(&self.places[index as usize].0))
+    }
+
+    pub(super) fn payload_bytes(&self, index: u32) -> &[u8] {
+        &self.payloads[range(&self.places[index as usize].0)]
+    }
+
+    pub(super) fn subject(&self, index: u32) -> Subject {
+        let subject = self.subjects.slice(range(&self.places[index as usize].1));
+        Subject::from_utf8(subject).expect("cut out of a string at its own borders")
+    }
+
+    pub(super) fn key(&self, index: u32) -> &str {
+        let subject = &self.subjects[range(&self.places[index as usize].1)];
+        std::str::from_utf8(&subject[self.prefix..])
+            .expect("cut out of a string at its own borders")
+    }
+}
+
+impl Limit {
+    /// The lesser of the server's and the bucket's limit.
+    pub(super) fn new(max_payload: usize, max_value_size: Option<usize>) -> Self {
+        match max_value_size {
+            Some(bytes) if bytes < max_payload => Self {
+                bytes,
+                name: "the bucket's max_value_size",
+            },
+            _ => Self {
+                bytes: max_payload,
+                name: "the server's max_payload",
+            },
+        }
+    }
+
+    pub(super) fn check(self, size: usize) -> Result<(), String> {
+        let Self { bytes, name } = self;
+        if size > bytes {
+            return Err(format!(
+                "it takes {size} bytes with its headers, and {name} is {bytes}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A batch is bounded far below 4 GiB by its tape.
+fn offset(position: usize) -> u32 {
+    u32::try_from(position).expect("a batch holds less than 4 GiB")
+}
+
+fn range(range: &Range<u32>) -> Range<usize> {
+    range.start as usize..range.end as usize
+}

@@ -1,0 +1,287 @@
+//! Ways to connect and to authenticate, each with a server that asks for it.
+
+use std::path::Path;
+
+use nkeys::KeyPair;
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer};
+use serde_json::{Value, json};
+use target_tests::case::Case;
+use target_tests::nats_server::NatsServer;
+use target_tests::singer::{record, schema};
+
+fn input() -> String {
+    [
+        schema("s", json!({"id": {}}), &["id"]),
+        record("s", json!({"id": 1})),
+    ]
+    .concat()
+}
+
+/// Certificates of one authority: a server's and a client's.
+struct Tls {
+    directory: tempfile::TempDir,
+}
+
+impl Tls {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("the temporary directory is writable");
+        let mut authority = CertificateParams::new(Vec::new()).expect("no names, none wrong");
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().expect("there is randomness");
+        let certificate = authority
+            .self_signed(&key)
+            .expect("the parameters are right");
+        std::fs::write(directory.path().join("ca.pem"), certificate.pem()).expect("writable");
+        let authority = Issuer::new(authority, key);
+        for name in ["server", "client"] {
+            let key = rcgen::KeyPair::generate().expect("there is randomness");
+            let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+            let certificate: Certificate = CertificateParams::new(names)
+                .and_then(|params| params.signed_by(&key, &authority))
+                .expect("the names are right");
+            let file = |end: &str| directory.path().join(format!("{name}{end}"));
+            std::fs::write(file(".pem"), certificate.pem()).expect("writable");
+            std::fs::write(file(".key"), key.serialize_pem()).expect("writable");
+        }
+        Self { directory }
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.directory
+            .path()
+            .join(name)
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    /// A server that demands TLS, with more lines in its configuration for it.
+    fn server(&self, lines: &str) -> NatsServer {
+        let [certificate, key, authority] =
+            ["server.pem", "server.key", "ca.pem"].map(|name| self.file(name));
+        NatsServer::builder()
+            .config(&format!(
+                "tls {{ cert_file: \"{certificate}\", key_file: \"{key}\", ca_file: \"{authority}\"\n{lines} }}"
+            ))
+            .start()
+    }
+
+    /// A case that trusts the authority; the bucket cannot be looked at without TLS, so the
+    /// target's success and its state must do.
+    fn loads(&self, server: &NatsServer, settings: &[(&str, Value)]) {
+        let case = Case::on(server).set("tls_ca", self.file("ca.pem"));
+        let case = settings
+            .iter()
+            .fold(case, |case, (name, value)| case.set(name, value.clone()));
+        let state = target_tests::singer::state(json!({"n": 1}));
+        let outcome = case.load(input() + &state).success();
+        assert_eq!(outcome.states(), [json!({"n": 1})]);
+    }
+}
+
+#[test]
+fn tls() {
+    let tls = Tls::new();
+    let server = tls.server("");
+    tls.loads(&server, &[]);
+    let url = server.url().replace("nats://", "tls://");
+    tls.loads(
+        &server,
+        &[("url", json!(url)), ("tls_required", json!(true))],
+    );
+}
+
+#[test]
+fn tls_with_an_authority_that_is_not_trusted() {
+    let tls = Tls::new();
+    let server = tls.server("");
+    let outcome = Case::on(&server)
+        .set("connect_timeout_seconds", 2)
+        .load(input());
+    assert_eq!(outcome.code, Some(3), "{}", outcome.stderr);
+    let other = Tls::new();
+    let outcome = Case::on(&server)
+        .set("tls_ca", other.file("ca.pem"))
+        .set("connect_timeout_seconds", 2)
+        .load(input())
+        .exited(3);
+    assert!(
+        outcome.stderr.to_lowercase().contains("certificate"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn tls_that_verifies_the_client() {
+    let tls = Tls::new();
+    let server = tls.server("verify: true");
+    let own = [
+        ("tls_cert", json!(tls.file("client.pem"))),
+        ("tls_key", json!(tls.file("client.key"))),
+    ];
+    tls.loads(&server, &own);
+    let outcome = Case::on(&server)
+        .set("tls_ca", tls.file("ca.pem"))
+        .set("connect_timeout_seconds", 2)
+        .load(input());
+    assert_eq!(outcome.code, Some(3), "{}", outcome.stderr);
+}
+
+#[test]
+fn tls_before_anything_else() {
+    let tls = Tls::new();
+    // It greets in clear text only those who are silent for so long, as our waiting for it is.
+    let server = tls.server("handshake_first: \"300ms\"");
+    tls.loads(&server, &[("tls_first", json!(true))]);
+}
+
+#[test]
+fn a_server_without_tls_where_tls_is_required() {
+    let outcome = Case::new()
+        .set("tls_required", true)
+        .set("connect_timeout_seconds", 2)
+        .load(input())
+        .exited(3);
+    assert!(
+        outcome.stderr.to_lowercase().contains("tls"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[tokio::test]
+async fn a_websocket() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("there is a free port")
+        .port();
+    let server = NatsServer::builder()
+        .config(&format!(
+            "websocket {{ host: 127.0.0.1, port: {port}, no_tls: true }}"
+        ))
+        .start();
+    let case = Case::on(&server).set("url", format!("ws://127.0.0.1:{port}"));
+    let _ = case.load(input()).success();
+    assert_eq!(case.bucket().await.keys().await, ["s.1"]);
+}
+
+#[tokio::test]
+async fn replies_below_another_subject() {
+    let server = NatsServer::builder()
+        .config(
+            "authorization { users: [{ user: ann, password: secret, \
+             permissions: { subscribe: [\"_MINE.>\"] } }, { user: root, password: secret }] }",
+        )
+        .start();
+    let case = Case::on(&server)
+        .set("user", "ann")
+        .set("password", "secret")
+        .set("inbox_prefix", "_MINE");
+    let _ = case.load(input()).success();
+}
+
+/// A token of the decentralized authentication: claims, signed by the one above.
+fn jwt(issuer: &KeyPair, subject: &KeyPair, nats: Value) -> String {
+    let encode = |value: Value| data_encoding::BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+    let header = encode(json!({"typ": "JWT", "alg": "ed25519-nkey"}));
+    let claims = encode(json!({
+        "jti": subject.public_key(),
+        "iat": 1_700_000_000,
+        "iss": issuer.public_key(),
+        "name": "test",
+        "sub": subject.public_key(),
+        "nats": nats,
+    }));
+    let signed = format!("{header}.{claims}");
+    let signature = issuer.sign(signed.as_bytes()).expect("the pair has a seed");
+    format!(
+        "{signed}.{}",
+        data_encoding::BASE64URL_NOPAD.encode(&signature)
+    )
+}
+
+/// A server with an operator, and a user of its account: the token and the seed.
+fn operator_mode() -> (NatsServer, String, String) {
+    let operator = KeyPair::new_operator();
+    // JetStream needs a system account, and others use JetStream.
+    let [account, system] = [KeyPair::new_account(), KeyPair::new_account()];
+    let user = KeyPair::new_user();
+    let limits = json!({
+        "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true,
+        "conn": -1, "leaf": -1, "mem_storage": -1, "disk_storage": -1, "streams": -1,
+        "consumer": -1,
+    });
+    let of_account = |account: &KeyPair, limits: Value| {
+        let claims = json!({"type": "account", "version": 2, "limits": limits});
+        format!(
+            "{}: {}\n",
+            account.public_key(),
+            jwt(&operator, account, claims)
+        )
+    };
+    let user_jwt = jwt(
+        &account,
+        &user,
+        json!({"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1}),
+    );
+    let server = NatsServer::builder()
+        .config(&format!(
+            "operator: {}\nsystem_account: {}\nresolver: MEMORY\nresolver_preload: {{\n{}{}}}",
+            jwt(
+                &operator,
+                &operator,
+                json!({"type": "operator", "version": 2})
+            ),
+            system.public_key(),
+            of_account(&account, limits),
+            of_account(
+                &system,
+                json!({"subs": -1, "conn": -1, "data": -1, "payload": -1})
+            ),
+        ))
+        .start();
+    (server, user_jwt, user.seed().expect("it was made with one"))
+}
+
+#[test]
+fn credentials() {
+    let (server, jwt, seed) = operator_mode();
+    let text = format!(
+        "-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n\
+         -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+    );
+    let directory = tempfile::tempdir().expect("the temporary directory is writable");
+    let file = directory.path().join("user.creds");
+    std::fs::write(&file, &text).expect("writable");
+    let loads = |case: Case| {
+        let outcome = case
+            .load(input() + &target_tests::singer::state(json!({"n": 1})))
+            .success();
+        assert_eq!(outcome.states(), [json!({"n": 1})]);
+    };
+    loads(Case::on(&server).set("creds", path(&file)));
+    loads(Case::on(&server).set("creds_content", text));
+    loads(
+        Case::on(&server)
+            .set("jwt", jwt.clone())
+            .set("nkey_seed", seed),
+    );
+
+    let stranger = KeyPair::new_user().seed().expect("it was made with one");
+    let outcome = Case::on(&server)
+        .set("jwt", jwt.clone())
+        .set("nkey_seed", stranger.clone())
+        .load(input())
+        .exited(3);
+    for secret in [&jwt, &stranger] {
+        assert!(
+            !outcome.stderr.contains(secret.as_str()),
+            "{}",
+            outcome.stderr
+        );
+    }
+}
+
+fn path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
