@@ -15,6 +15,21 @@ use crate::value::{Tape, Value};
 /// Every record has all its key properties, none of them null unless
 /// [`Sink::takes_null_keys`](crate::Sink::takes_null_keys), and has passed validation unless
 /// the user switched that off. A key may occur more than once; the last record is the newest.
+///
+/// ```
+/// # use singer_target::Batch;
+/// /// One insert for the whole batch.
+/// fn statement(batch: &Batch) -> String {
+///     let rows: Vec<String> = batch
+///         .records()
+///         .map(|record| {
+///             let key: Vec<String> = record.key().map(|part| part.to_json()).collect();
+///             format!("({}, ?)", key.join(", "))
+///         })
+///         .collect();
+///     format!("INSERT INTO {} VALUES {}", batch.stream().name(), rows.join(", "))
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Batch {
     stream: Arc<Stream>,
@@ -84,12 +99,20 @@ impl Batch {
 
     /// The records at `indexes`, which must ascend, for another attempt.
     pub(crate) fn retry(&self, indexes: &[usize]) -> Self {
+        Self {
+            attempt: self.attempt + 1,
+            ..self.part(indexes)
+        }
+    }
+
+    /// The records at `indexes`, which must ascend.
+    pub(crate) fn part(&self, indexes: &[usize]) -> Self {
         let entries = indexes.iter().map(|index| self.entries[*index]).collect();
         Self {
             stream: Arc::clone(&self.stream),
             tape: Arc::clone(&self.tape),
             entries,
-            attempt: self.attempt + 1,
+            attempt: self.attempt,
         }
     }
 

@@ -1,6 +1,16 @@
 //! What a check of the destination finds.
 
 /// One thing that a check looked at.
+///
+/// ```
+/// # use singer_target::check::{Finding, Verdict};
+/// let findings = [
+///     Finding::good("the server answers"),
+///     Finding::warning("the table has no index on its key"),
+///     Finding::bad("the user may not write"),
+/// ];
+/// assert!(findings.iter().any(|it| it.verdict == Verdict::Bad));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// How good it is.

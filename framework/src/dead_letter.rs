@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,10 +29,15 @@ pub(crate) struct DeadLetter {
 impl DeadLetter {
     /// Opens `path` to append to it.
     pub(crate) fn open(path: &Path) -> Result<Self, RunError> {
-        let file = OpenOptions::new()
+        let (file, broken) = OpenOptions::new()
             .create(true)
             .append(true)
+            .read(true)
             .open(path)
+            .and_then(|mut file| {
+                let broken = ends_within_a_line(&mut file)?;
+                Ok((file, broken))
+            })
             .map_err(|source| {
                 RunError::io(
                     format!(
@@ -45,7 +50,8 @@ impl DeadLetter {
         Ok(Self {
             path: path.to_owned(),
             file,
-            buffer: String::new(),
+            // A process that was killed may have left a part of a line: ours must not follow it.
+            buffer: if broken { "\n".into() } else { String::new() },
             described: HashMap::new(),
             tickets: Tickets::default(),
         })
@@ -102,5 +108,43 @@ impl DeadLetter {
             })?;
         self.buffer.clear();
         Ok(std::mem::take(&mut self.tickets))
+    }
+}
+
+fn ends_within_a_line(file: &mut File) -> std::io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Ledger;
+    use crate::validate::Validator;
+    use crate::value::Tape;
+
+    #[test]
+    fn what_follows_a_line_that_was_cut_off_is_on_a_line_of_its_own() {
+        let name = format!("singer-target-dead-letter-{}.jsonl", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, "{}\n{\"type\":\"REC").expect("writes");
+        let validator = Validator::new(&json!({})).expect("valid");
+        let stream = Stream::new("s".into(), json!({}), vec![], vec![], validator);
+        let record = Tape::parsed(r#"{"id":1}"#);
+        let ticket = Ledger::default().admit();
+        let mut dead_letter = DeadLetter::open(&path).expect("opens");
+        dead_letter.push(&stream, record.root().expect("a record"), 1, "odd", ticket);
+        let _ = dead_letter.sync().expect("writes");
+        let text = std::fs::read_to_string(&path).expect("reads");
+        std::fs::remove_file(&path).expect("removes");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[..2], ["{}", "{\"type\":\"REC"]);
+        assert!(lines[2].starts_with("{\"type\":\"SCHEMA\""), "{text}");
+        assert!(lines[3].ends_with("\"record\":{\"id\":1}}"), "{text}");
     }
 }

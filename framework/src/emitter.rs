@@ -12,10 +12,15 @@ use tokio::time::Instant;
 
 use crate::error::RunError;
 
+/// How long to leave an output alone that takes nothing, also when the interval is 0: a STATE that
+/// is always due would keep the pipeline from reading.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Prints STATEs, at most one an interval.
 pub(crate) struct Emitter {
     interval: Duration,
-    last: Option<Instant>,
+    /// Before this moment nothing is printed.
+    next: Instant,
     /// The newest STATE that may be printed and was not.
     pending: Option<String>,
     sender: Option<mpsc::SyncSender<String>>,
@@ -42,7 +47,7 @@ impl Emitter {
             .map_err(|source| RunError::io("cannot start the thread that prints states", source))?;
         Ok(Self {
             interval,
-            last: None,
+            next: Instant::now(),
             pending: None,
             sender: Some(sender),
             thread: Some(thread),
@@ -56,11 +61,7 @@ impl Emitter {
 
     /// When to call [`print_due`](Self::print_due) next, if a STATE waits.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.pending.as_ref()?;
-        Some(
-            self.last
-                .map_or_else(Instant::now, |last| last + self.interval),
-        )
+        self.pending.as_ref().map(|_| self.next)
     }
 
     /// Prints the waiting STATE if its time has come.
@@ -74,13 +75,19 @@ impl Emitter {
             return Ok(());
         }
         if let (Some(state), Some(sender)) = (self.pending.take(), &self.sender) {
-            self.last = Some(now);
+            self.next = now + self.interval;
             // Full: whoever reads our output is slow, and gets the newest STATE later.
             if let Err(mpsc::TrySendError::Full(state)) = sender.try_send(state) {
                 self.pending = Some(state);
+                self.next = now + self.interval.max(PAUSE);
             }
         }
         Ok(())
+    }
+
+    /// Drops the waiting STATE, which must not be printed after all.
+    pub(crate) fn discard(&mut self) {
+        self.pending = None;
     }
 
     /// Prints the waiting STATE, waits until all is written and reports any failure.
@@ -152,6 +159,32 @@ mod tests {
         }
         emitter.finish().expect("printed");
         assert_eq!(*output.0.lock().expect("not poisoned"), b"1\n3\n");
+    }
+
+    /// Takes nothing until it is let go.
+    struct Stuck(mpsc::Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_output_that_takes_nothing_is_left_alone_for_a_while_even_without_an_interval() {
+        let (_let_go, stuck) = mpsc::channel();
+        let mut emitter = Emitter::spawn(Stuck(stuck), Duration::ZERO).expect("starts");
+        for state in ["1", "2", "3"] {
+            emitter.push(state.to_owned());
+            emitter.print_due().expect("no error");
+        }
+        let due = emitter.due().expect("a state waits");
+        assert!(due > Instant::now(), "the pipeline would do nothing else");
     }
 
     #[test]

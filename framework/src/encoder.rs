@@ -4,6 +4,51 @@ use crate::error::BoxError;
 use crate::value::{Tape, Value};
 
 /// Turns a record into bytes, and stored bytes back into a value.
+///
+/// Every format that serde speaks is a few lines, since a [`Value`] serializes and a [`Tape`]
+/// deserializes. An encoder is made known by an [`EncoderPlugin`](crate::EncoderPlugin), and then a
+/// sink gets it by its name.
+///
+/// ```
+/// use singer_target::value::{BigNumbers, Tape, Value};
+/// use singer_target::{BoxError, Encoder};
+///
+/// struct Cbor;
+///
+/// impl Encoder for Cbor {
+///     fn content_type(&self) -> &'static str {
+///         "application/cbor"
+///     }
+///
+///     fn encode(&self, record: Value<'_>, out: &mut Vec<u8>) -> Result<(), BoxError> {
+///         let record = record.with_big_numbers(BigNumbers::String);
+///         Ok(ciborium::into_writer(&record, out)?)
+///     }
+///
+///     fn decode(&self, mut bytes: &[u8], into: &mut Tape) -> Result<(), BoxError> {
+///         into.clear();
+///         let decoded = ciborium::from_reader(&mut bytes)?;
+///         if !bytes.is_empty() {
+///             return Err("more than one value".into());
+///         }
+///         *into = decoded;
+///         Ok(())
+///     }
+///
+///     fn recognises(&self, bytes: &[u8]) -> bool {
+///         bytes.first().is_some_and(|first| first >> 5 == 5)
+///     }
+/// }
+///
+/// let mut record = Tape::new();
+/// record.parse(br#"{"id":1,"name":"Ann"}"#)?;
+/// let mut bytes = Vec::new();
+/// Cbor.encode(record.root().expect("a value"), &mut bytes)?;
+/// let mut back = Tape::new();
+/// Cbor.decode(&bytes, &mut back)?;
+/// assert_eq!(back.root(), record.root());
+/// # Ok::<(), BoxError>(())
+/// ```
 pub trait Encoder: Send + Sync + 'static {
     /// The media type of the bytes, for sinks that say it.
     fn content_type(&self) -> &'static str;

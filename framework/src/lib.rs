@@ -15,6 +15,7 @@
 //! | [`sink`], [`encoder`], [`plugin`] | what you implement, and how it is found |
 //! | [`batch`], [`stream`], [`value`] | what your sink is given |
 //! | [`catalog`], [`check`] | what `discover` and `check` tell |
+//! | `conformance` | a test kit for sinks, behind the feature of that name |
 //! | [`config`], [`about`], [`cli`], [`telemetry`] | settings, their documentation, command line, logs |
 
 pub mod about;
@@ -23,6 +24,8 @@ pub mod catalog;
 pub mod check;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod dead_letter;
 mod emitter;
 pub mod encoder;

@@ -122,8 +122,46 @@ type Operation<T> = fn(&Settings, SinkContext) -> BoxFuture<'static, Result<T, S
 
 /// The registration of a [`SinkPlugin`].
 ///
-/// ```ignore
-/// inventory::submit! { SinkEntry::of::<MySink>().with_check::<MySink>() }
+/// ```
+/// use singer_target::{
+///     Batch, Report, Sink, SinkContext, SinkEntry, SinkError, SinkPlugin, inventory,
+/// };
+///
+/// /// The settings of the sink.
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Config {
+///     /// The server's address.
+///     server_url: String,
+/// }
+///
+/// struct Somewhere;
+///
+/// impl Sink for Somewhere {
+///     async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+///         // …
+///         Ok(Report::all_written(batch))
+///     }
+/// }
+///
+/// impl SinkPlugin for Somewhere {
+///     const NAME: &'static str = "somewhere";
+///     const DESCRIPTION: &'static str = "Loads records into somewhere";
+///     type Config = Config;
+///     type Sink = Self;
+///
+///     async fn open(config: Config, _context: SinkContext) -> Result<Self, SinkError> {
+///         if config.server_url.is_empty() {
+///             return Err(SinkError::config("server_url is empty"));
+///         }
+///         Ok(Self)
+///     }
+/// }
+///
+/// inventory::submit! { SinkEntry::of::<Somewhere>() }
+///
+/// // It is found by its name in every binary that this crate is linked into.
+/// let registry = singer_target::plugin::Registry::linked().unwrap();
+/// assert!(registry.sink("somewhere").is_ok());
 /// ```
 #[derive(Clone, Copy)]
 pub struct SinkEntry {

@@ -19,8 +19,13 @@ use crate::sink::{Rejection, Report, SinkError};
 #[derive(Debug, Clone)]
 pub(crate) struct Retry {
     pub(crate) max: Duration,
+    /// The first pause; each further one is twice as long.
+    pub(crate) pause: Duration,
     pub(crate) shutdown: Shutdown,
 }
+
+/// The first pause of a run.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// A batch of which every record is settled.
 #[derive(Debug)]
@@ -60,7 +65,10 @@ impl Retry {
                         SinkError::Transient,
                     );
                     // Records that are written again although they were stored count once.
-                    let again = open.len() - report.unsettled.len();
+                    let rejected_again = |it: &&Rejection| open.contains(&it.index);
+                    let again = open.len()
+                        - report.unsettled.len()
+                        - report.rejected.iter().filter(rejected_again).count();
                     done.written += report.written.saturating_sub(again);
                     done.unchanged += report.unchanged;
                     done.rejected.extend(
@@ -101,7 +109,7 @@ impl Retry {
     pub(crate) fn pauses(&self) -> Pauses {
         Pauses {
             backoff: ExponentialBuilder::default()
-                .with_min_delay(Duration::from_millis(50))
+                .with_min_delay(self.pause)
                 .with_max_delay(Duration::from_secs(5))
                 .with_factor(2.0)
                 .without_max_times()
@@ -155,7 +163,7 @@ impl Pauses {
 }
 
 /// A sink that forgets a record must not lose it.
-fn check(report: &Report, batch: &Batch) -> Result<(), SinkError> {
+pub(crate) fn check(report: &Report, batch: &Batch) -> Result<(), SinkError> {
     let mut indexes = HashSet::new();
     let sound = report.total() == batch.len()
         && report
@@ -175,13 +183,14 @@ fn check(report: &Report, batch: &Batch) -> Result<(), SinkError> {
 
 /// The unsettled records, and all later ones with a key of theirs: an older value that is written
 /// again must be followed by the newer one.
-fn with_later_equals(batch: &Batch, unsettled: &[usize]) -> Vec<usize> {
-    let Some(first) = unsettled.first() else {
+pub(crate) fn with_later_equals(batch: &Batch, unsettled: &[usize]) -> Vec<usize> {
+    // The sink may name them in any order; missing one would lose it.
+    let Some(&first) = unsettled.iter().min() else {
         return Vec::new();
     };
     let unsettled: HashSet<usize> = unsettled.iter().copied().collect();
     let mut keys = HashSet::new();
-    (*first..batch.len())
+    (first..batch.len())
         .filter(|index| {
             let key = batch.key_hash(*index);
             (unsettled.contains(index) && {
@@ -255,6 +264,7 @@ mod tests {
         });
         let retry = Retry {
             max: Duration::from_secs(60),
+            pause: PAUSE,
             shutdown: Shutdown::new(),
         };
         let outcome = retry.write(sink.clone(), batch(keys)).await;
@@ -294,6 +304,40 @@ mod tests {
         assert_eq!((done.written, done.unchanged, done.retries), (3, 0, 1));
         let rejected: Vec<_> = done.rejected.iter().map(|it| it.index).collect();
         assert_eq!(rejected, [0, 4]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rejection_that_is_repeated_takes_nothing_from_what_was_written() {
+        let rejected = |index| Rejection {
+            index,
+            reason: "odd".into(),
+        };
+        let first = Report {
+            written: 1,
+            unsettled: vec![1],
+            rejected: vec![rejected(2)],
+            ..Report::default()
+        };
+        let second = Report {
+            written: 1,
+            rejected: vec![rejected(1)],
+            ..Report::default()
+        };
+        let (outcome, _) = write(&[1, 2, 2], vec![Ok(first), Ok(second)]).await;
+        let done = outcome.expect("delivered");
+        assert_eq!((done.written, done.rejected.len()), (2, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn unsettled_records_may_be_named_in_any_order() {
+        let first = Report {
+            written: 2,
+            unsettled: vec![3, 1],
+            ..Report::default()
+        };
+        let (outcome, seen) = write(&[1, 2, 3, 4], vec![Ok(first)]).await;
+        assert_eq!(seen[1..], [(1, records(&[1, 3]))]);
+        assert_eq!(outcome.expect("delivered").written, 4);
     }
 
     #[tokio::test(start_paused = true)]

@@ -59,11 +59,16 @@ impl Shutdown {
                 tracing::warn!(
                     "asked to stop: finishing what is in flight; ask again to stop at once"
                 );
-                heard.0.send_replace(Some(Reason::Signal(first)));
+                heard.request(first);
                 let second = runtime.block_on(signals.next());
                 std::process::exit(second.exit_code().into());
             })?;
         Ok(shutdown)
+    }
+
+    /// Asks the run to stop reading and to finish what is in flight, as a signal does.
+    pub(crate) fn request(&self, signal: Signal) {
+        self.0.send_replace(Some(Reason::Signal(signal)));
     }
 
     /// The run has failed: what is in flight is finished, but nothing is tried again.

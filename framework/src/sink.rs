@@ -12,6 +12,40 @@ use crate::stream::Stream;
 
 /// Writes batches to a destination.
 ///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::Mutex;
+///
+/// use singer_target::sink::Rejection;
+/// use singer_target::{Batch, Report, Sink, SinkError};
+///
+/// /// Keeps the newest record of each key in memory.
+/// #[derive(Default)]
+/// struct Table(Mutex<HashMap<String, String>>);
+///
+/// impl Sink for Table {
+///     async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+///         let mut table = self.0.lock().map_err(|_| SinkError::permanent("a write panicked"))?;
+///         let mut report = Report::default();
+///         for (index, record) in batch.records().enumerate() {
+///             let value = record.value().to_json();
+///             if value.len() > 1_000_000 {
+///                 let reason = "larger than 1,000,000 bytes".to_owned();
+///                 report.rejected.push(Rejection { index, reason });
+///                 continue;
+///             }
+///             let key: Vec<String> = record.key().map(|part| part.to_json()).collect();
+///             table.insert(key.join(","), value);
+///             report.written += 1;
+///         }
+///         Ok(report)
+///     }
+/// }
+/// ```
+///
+/// The feature `conformance` of this crate brings a kit that checks whether a sink keeps the
+/// contract described here.
+///
 /// # Order
 /// The pipeline keeps at most [`concurrency`](Self::concurrency) batches in flight and never two
 /// that share a key. Within a batch a key may occur more than once: the sink must leave the last
@@ -20,6 +54,12 @@ use crate::stream::Stream;
 /// # Retrying
 /// The same batch, or a part of it, may be written again after [`SinkError::Transient`] or for
 /// [`Report::unsettled`] records. A sink must therefore accept that a record is already there.
+/// [`Batch::attempt`] tells, within one run; a later run writes everything behind the last STATE
+/// again with attempt 0.
+///
+/// # Hanging
+/// Nothing but the sink limits how long a write may take: one that waits for ever stops the run. A
+/// sink should return [`SinkError::Transient`] when its destination has not answered for long.
 pub trait Sink: Send + Sync + 'static {
     /// Writes a batch.
     ///
@@ -66,6 +106,18 @@ pub trait Sink: Send + Sync + 'static {
 
 /// What became of the records of a batch. Its numbers must add up to the batch's length: a record
 /// that a sink forgets is an error, never a loss.
+///
+/// ```
+/// # use singer_target::Report;
+/// // Of three records the second one got no answer: it is written again.
+/// let report = Report {
+///     written: 2,
+///     unsettled: vec![1],
+///     cause: Some("no answer after 5 s".into()),
+///     ..Report::default()
+/// };
+/// # assert!(report.rejected.is_empty());
+/// ```
 #[derive(Debug, Default)]
 pub struct Report {
     /// Records that are durably stored.
@@ -74,7 +126,7 @@ pub struct Report {
     pub unchanged: usize,
     /// Records that the destination can never take; `on_invalid_record` decides what happens.
     pub rejected: Vec<Rejection>,
-    /// Indexes, ascending, of records of which nothing is known yet. They are written again, and
+    /// Indexes, in any order, of records of which nothing is known yet. They are written again, and
     /// with them every later record of the batch with the same key.
     pub unsettled: Vec<usize>,
     /// Why some are unsettled.
@@ -106,6 +158,19 @@ impl Report {
 }
 
 /// Why a sink could not do what it was asked.
+///
+/// ```
+/// # use singer_target::SinkError;
+/// # use std::io;
+/// fn why(error: io::Error) -> SinkError {
+///     match error.kind() {
+///         io::ErrorKind::TimedOut | io::ErrorKind::ConnectionReset => SinkError::transient(error),
+///         io::ErrorKind::PermissionDenied => SinkError::unavailable(error),
+///         _ => SinkError::permanent(error),
+///     }
+/// }
+/// # assert!(matches!(why(io::ErrorKind::TimedOut.into()), SinkError::Transient(_)));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
     /// May work when tried again: retried within `max_retry_seconds`.

@@ -10,6 +10,22 @@ use serde::Serialize;
 use serde_json::Value as JsonSchema;
 
 /// The streams that a destination holds. Serializes as a Singer catalog.
+///
+/// ```
+/// # use singer_target::catalog::{Catalog, CatalogStream};
+/// # use serde_json::json;
+/// let catalog = Catalog {
+///     streams: vec![CatalogStream {
+///         tap_stream_id: "orders".to_owned(),
+///         stream: "orders".to_owned(),
+///         key_properties: vec!["id".to_owned()],
+///         schema: json!({"type": "object"}),
+///         row_count: 42,
+///         encodings: [("json".to_owned(), 42)].into(),
+///     }],
+/// };
+/// assert_eq!(serde_json::to_value(&catalog).unwrap()["streams"][0]["stream"], "orders");
+/// ```
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Catalog {
     /// One entry a stream, sorted by name.

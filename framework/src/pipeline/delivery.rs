@@ -19,7 +19,7 @@ use crate::value::Value;
 /// The batches in flight.
 pub(super) struct Delivery {
     sink: Arc<dyn ErasedSink>,
-    retry: Retry,
+    pub(super) retry: Retry,
     tasks: JoinSet<Result<Delivered, SinkError>>,
     /// The promises of each task's records. They stay here when a task fails, and so states stop.
     tickets: HashMap<Id, Tickets>,

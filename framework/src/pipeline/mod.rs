@@ -10,6 +10,8 @@
 mod delivery;
 mod intake;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +27,7 @@ use crate::emitter::Emitter;
 use crate::error::RunError;
 use crate::plugin::ErasedSink;
 use crate::reader::Chunk;
-use crate::retry::Retry;
+use crate::retry::{self, Retry};
 use crate::shutdown::{Shutdown, Signal};
 use crate::state::Ledger;
 
@@ -66,6 +68,7 @@ impl Pipeline {
     ) -> Self {
         let retry = Retry {
             max: Duration::from_secs_f64(settings.max_retry_seconds),
+            pause: retry::PAUSE,
             shutdown: shutdown.clone(),
         };
         Self {
@@ -80,6 +83,13 @@ impl Pipeline {
         }
     }
 
+    /// Tries again after shorter pauses than a run does.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn with_pause(mut self, pause: Duration) -> Self {
+        self.delivery.retry.pause = pause;
+        self
+    }
+
     /// Loads the whole input. However it ends, what is in flight is finished and every STATE that
     /// is true is printed; `Ok` only if all that was read is settled.
     pub(crate) async fn run(
@@ -89,17 +99,24 @@ impl Pipeline {
         let read = self.pump(&mut input).await;
         // No more lines: a tap that still writes gets a closed pipe when the process ends.
         drop(input);
-        if matches!(&read, Err(error) if !matches!(error, RunError::Input { .. })) {
-            self.shutdown.fail();
-        }
+        self.note_failure(&read);
         let drained = match &read {
             // Lines before a bad one are as good as ever, so they are loaded as well.
             Ok(_) | Err(RunError::Input { .. }) => self.flush().await,
             Err(_) => self.settle_in_flight().await,
         };
+        if let (Err(_), Err(error)) = (&read, &drained) {
+            // Only the first failure is returned.
+            tracing::error!("while ending the run: {error}");
+        }
         let closed = self.delivery.close().await;
         let emitted = self.sync_dead_letter().and_then(|()| {
-            self.collect_state();
+            if closed.is_ok() {
+                self.collect_state();
+            } else {
+                // What the sink lost at its end nobody knows.
+                self.emitter.discard();
+            }
             self.emitter.finish()
         });
         let outcome = read.and_then(|end| {
@@ -180,6 +197,7 @@ impl Pipeline {
                 break;
             }
         }
+        self.note_failure(&outcome);
         outcome.and(self.settle_in_flight().await)
     }
 
@@ -188,9 +206,18 @@ impl Pipeline {
         let mut outcome = Ok(());
         while !self.delivery.is_idle() {
             let done = self.delivery.next().await;
-            outcome = outcome.and(self.settle(done));
+            let settled = self.settle(done);
+            self.note_failure(&settled);
+            outcome = outcome.and(settled);
         }
         outcome
+    }
+
+    /// Stops trying again what fails, once the run has failed for another reason than bad input.
+    fn note_failure<T>(&self, outcome: &Result<T, RunError>) {
+        if matches!(outcome, Err(error) if !matches!(error, RunError::Input { .. })) {
+            self.shutdown.fail();
+        }
     }
 
     /// Hands the newest STATE that is true to the emitter.

@@ -4,6 +4,7 @@
 //! way. Two numbers compare by value: `0.10` equals `0.1`, and `1e400` is more than `9e399`.
 
 use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 
 /// A JSON number: its text, and what it is worth.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +55,14 @@ impl<'a> Number<'a> {
     /// `text` must be a JSON number.
     pub(super) fn trusted(text: &'a str) -> Self {
         Self { text }
+    }
+
+    /// Any text that consists of the characters of a number and begins as one. It has a hash like
+    /// every number; what it is worth is known only if it is one.
+    pub(crate) fn like(text: &'a str) -> Option<Self> {
+        let begins = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        let only = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
+        (begins && text.bytes().all(only)).then_some(Self { text })
     }
 
     /// The digits as they were sent.
@@ -121,6 +130,28 @@ impl PartialEq for Number<'_> {
 
 impl Eq for Number<'_> {}
 
+impl Hash for Number<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let decimal = Decimal::of(self.text);
+        if decimal.is_zero() {
+            return 0u8.hash(state);
+        }
+        (decimal.negative, decimal.magnitude).hash(state);
+        // Zeros at the end count only when another digit follows.
+        let mut zeros = 0;
+        for digit in decimal.digits() {
+            if digit == b'0' {
+                zeros += 1;
+            } else {
+                for _ in 0..std::mem::take(&mut zeros) {
+                    state.write_u8(b'0');
+                }
+                state.write_u8(digit);
+            }
+        }
+    }
+}
+
 impl PartialOrd for Number<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
@@ -152,7 +183,7 @@ impl<'a> Decimal<'a> {
             None => (false, text),
         };
         let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
-        // The parser bounds the digits of an exponent, so this cannot overflow.
+        // The parser bounds the digits of an exponent, so this is exact for every number.
         let exponent: i64 = exponent.parse().unwrap_or(0);
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let whole = whole.trim_start_matches('0').as_bytes();
@@ -167,7 +198,7 @@ impl<'a> Decimal<'a> {
             negative,
             whole,
             fraction: &fraction[leading_zeros..],
-            magnitude: exponent + first_digit,
+            magnitude: exponent.saturating_add(first_digit),
         }
     }
 
@@ -244,6 +275,11 @@ mod tests {
         Number::trusted(text)
     }
 
+    fn hash(text: &str) -> u64 {
+        use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(n(text))
+    }
+
     #[test]
     fn order_is_by_value() {
         let ascending = [
@@ -273,6 +309,7 @@ mod tests {
         for (i, left) in ascending.iter().enumerate() {
             for (j, right) in ascending.iter().enumerate() {
                 assert_eq!(n(left).cmp(&n(right)), i.cmp(&j), "{left} and {right}");
+                assert_eq!(hash(left) == hash(right), i == j, "{left} and {right}");
             }
         }
     }
@@ -290,6 +327,7 @@ mod tests {
             ("1e-2", "0.01"),
         ] {
             assert_eq!(n(left), n(right), "{left} and {right}");
+            assert_eq!(hash(left), hash(right), "{left} and {right}");
         }
     }
 

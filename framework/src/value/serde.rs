@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::{BigNumbers, Number, NumberError, Tape, Value, ValueKind, number::Exact};
@@ -121,6 +121,21 @@ impl Tape {
             self.clear();
         }
         result
+    }
+}
+
+/// Any value that JSON has, in any format: see [`Tape::read`] for what it has not.
+///
+/// ```
+/// # use singer_target::value::Tape;
+/// let tape: Tape = toml::from_str("id = 1").unwrap();
+/// assert_eq!(tape.root().unwrap().to_json(), r#"{"id":1}"#);
+/// ```
+impl<'de> Deserialize<'de> for Tape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut tape = Self::new();
+        tape.read(deserializer)?;
+        Ok(tape)
     }
 }
 

@@ -1,0 +1,127 @@
+//! A destination in memory, and its sink: for tests, and as an example of both.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value as Json;
+
+use super::Destination;
+use crate::batch::{Batch, Record};
+use crate::error::BoxError;
+use crate::sink::{Rejection, Report, Sink, SinkError};
+
+/// Records that take more bytes of JSON than this are rejected.
+const MAX_RECORD_BYTES: usize = 10_000;
+
+/// A destination in memory. Clones share what they hold.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    appends: bool,
+    streams: Arc<Mutex<BTreeMap<String, Rows>>>,
+}
+
+/// Records with their keys.
+type Rows = Vec<(String, Json)>;
+
+impl Memory {
+    /// Holds the newest record of each key.
+    #[must_use]
+    pub fn upserting() -> Self {
+        Self {
+            appends: false,
+            streams: Arc::default(),
+        }
+    }
+
+    /// Holds every record.
+    #[must_use]
+    pub fn appending() -> Self {
+        Self {
+            appends: true,
+            streams: Arc::default(),
+        }
+    }
+
+    /// Stores a record under its key, as the sink does.
+    pub fn insert(&self, stream: &str, key: String, record: Json) {
+        let mut streams = locked(&self.streams);
+        let rows = streams.entry(stream.to_owned()).or_default();
+        if !self.appends
+            && let Some(row) = rows.iter_mut().find(|(held, _)| *held == key)
+        {
+            row.1 = record;
+            return;
+        }
+        rows.push((key, record));
+    }
+
+    /// Forgets a stream.
+    pub fn clear(&self, stream: &str) {
+        locked(&self.streams).remove(stream);
+    }
+}
+
+impl Destination for Memory {
+    type Sink = MemorySink;
+
+    async fn open(&self) -> Result<MemorySink, SinkError> {
+        Ok(MemorySink {
+            memory: self.clone(),
+            lines: Mutex::default(),
+        })
+    }
+
+    async fn read(&self, stream: &str) -> Result<Vec<Json>, BoxError> {
+        let streams = locked(&self.streams);
+        let rows = streams.get(stream).map(Vec::as_slice).unwrap_or_default();
+        Ok(rows.iter().map(|(_, record)| record.clone()).collect())
+    }
+}
+
+/// The sink of a [`Memory`].
+#[derive(Debug)]
+pub struct MemorySink {
+    memory: Memory,
+    /// The lines that were stored: what is written again is not appended twice.
+    lines: Mutex<HashSet<u64>>,
+}
+
+impl MemorySink {
+    fn store(&self, record: Record<'_>) -> Result<(), String> {
+        let json = record.value().to_json();
+        if json.len() > MAX_RECORD_BYTES {
+            return Err(format!("larger than {MAX_RECORD_BYTES} bytes"));
+        }
+        let value = serde_json::from_str(&json).map_err(|error| error.to_string())?;
+        if self.memory.appends && !locked(&self.lines).insert(record.line()) {
+            return Ok(());
+        }
+        let key: Vec<String> = record.key().map(|part| part.to_json()).collect();
+        self.memory
+            .insert(record.stream().name(), key.join(","), value);
+        Ok(())
+    }
+}
+
+impl Sink for MemorySink {
+    async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+        let mut report = Report::default();
+        for (index, record) in batch.records().enumerate() {
+            // A place to wait, as every real destination has: here the write can be dropped.
+            tokio::task::yield_now().await;
+            match self.store(record) {
+                Ok(()) => report.written += 1,
+                Err(reason) => report.rejected.push(Rejection { index, reason }),
+            }
+        }
+        Ok(report)
+    }
+
+    fn concurrency(&self) -> usize {
+        4
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,104 @@
+//! Ends of a run that a real destination does not show on demand.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::batch::Batch;
+use crate::reader;
+use crate::sink::{Report, Sink, SinkError};
+
+const INPUT: &str = r#"{"type":"SCHEMA","stream":"s","schema":{},"key_properties":["id"]}
+{"type":"RECORD","stream":"s","record":{"id":1}}
+{"type":"STATE","value":{"n":1}}
+"#;
+
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0
+            .lock()
+            .expect("not poisoned")
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+async fn run(sink: impl Sink, input: &'static str) -> (Result<End, RunError>, String) {
+    let output = Output::default();
+    let settings = TargetSettings::default();
+    let lines = reader::spawn(input.as_bytes(), settings.max_line_bytes).expect("starts");
+    let emitter = Emitter::spawn(output.clone(), Duration::ZERO).expect("starts");
+    let pipeline = Pipeline::new(
+        settings,
+        Arc::new(sink),
+        emitter,
+        None,
+        Shutdown::new(),
+        false,
+    );
+    let (outcome, _) = pipeline.run(lines).await;
+    let printed = std::mem::take(&mut *output.0.lock().expect("not poisoned"));
+    (outcome, String::from_utf8(printed).expect("UTF-8"))
+}
+
+/// Writes everything, and cannot be closed.
+struct LosesAtTheEnd;
+
+impl Sink for LosesAtTheEnd {
+    async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+        Ok(Report::all_written(batch))
+    }
+
+    async fn close(&self) -> Result<(), SinkError> {
+        Err(SinkError::permanent("the file could not be renamed"))
+    }
+}
+
+#[tokio::test]
+async fn the_last_state_is_not_printed_if_the_sink_cannot_be_closed() {
+    let (outcome, printed) = run(LosesAtTheEnd, INPUT).await;
+    let error = outcome.err().expect("not closed").to_string();
+    assert_eq!(
+        (error.as_str(), printed.as_str()),
+        ("the file could not be renamed", "")
+    );
+}
+
+/// Fails one stream for good while another one is being tried again.
+struct OneFailsForGood;
+
+impl Sink for OneFailsForGood {
+    async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+        if batch.stream().name() == "s" {
+            return Err(SinkError::transient("busy"));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Err(SinkError::permanent("disk full"))
+    }
+
+    fn concurrency(&self) -> usize {
+        2
+    }
+}
+
+// In real time: a paused clock would run ahead of the thread that reads.
+#[tokio::test]
+async fn a_run_that_has_failed_while_draining_tries_nothing_again() {
+    let input = r#"{"type":"SCHEMA","stream":"s","schema":{},"key_properties":["id"]}
+{"type":"SCHEMA","stream":"t","schema":{},"key_properties":["id"]}
+{"type":"RECORD","stream":"s","record":{"id":1}}
+{"type":"RECORD","stream":"t","record":{"id":1}}
+"#;
+    let started = Instant::now();
+    let (outcome, printed) = run(OneFailsForGood, input).await;
+    assert_eq!(outcome.err().expect("failed").to_string(), "disk full");
+    assert_eq!(printed, "");
+    assert!(started.elapsed() < Duration::from_secs(10), "it went on");
+}
