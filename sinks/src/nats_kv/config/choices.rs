@@ -1,0 +1,133 @@
+//! Types of single settings.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One or several server URLs. They may hold credentials, so `Debug` does not show them.
+#[derive(Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Urls {
+    /// One, or several separated by commas.
+    List(String),
+    /// Several.
+    Array(Vec<String>),
+}
+
+impl Urls {
+    /// Each URL.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let lists = match self {
+            Self::List(list) => std::slice::from_ref(list),
+            Self::Array(lists) => lists.as_slice(),
+        };
+        lists
+            .iter()
+            .flat_map(|list| list.split(','))
+            .map(str::trim)
+            .filter(|url| !url.is_empty())
+    }
+}
+
+impl Default for Urls {
+    fn default() -> Self {
+        Self::List("nats://localhost:4222".to_owned())
+    }
+}
+
+impl fmt::Debug for Urls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} urls", self.iter().count())
+    }
+}
+
+/// Where a bucket keeps its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BucketStorage {
+    /// On disk.
+    File,
+    /// In memory: gone when the server stops.
+    Memory,
+}
+
+/// How keys are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyFormat {
+    /// Every record has a legal key of its own.
+    #[default]
+    Escaped,
+    /// As the Python target wrote them.
+    Legacy,
+}
+
+/// What the key of a record without key properties is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyFrom {
+    /// Key properties only: a stream without them is an error.
+    #[default]
+    Properties,
+    /// A hash of its content.
+    Hash,
+}
+
+/// `refresh_mode` as it is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RefreshModeName {
+    /// Records that are newer than what is stored.
+    #[default]
+    Newer,
+    /// Records that are newer or as new.
+    Same,
+    /// All records.
+    Full,
+    /// An older name of `full`.
+    All,
+}
+
+/// Which records are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshMode {
+    /// Those that are newer than what is stored.
+    Newer,
+    /// Those that are newer or as new.
+    Same,
+    /// All, whatever is stored.
+    Full,
+}
+
+impl From<RefreshModeName> for RefreshMode {
+    fn from(name: RefreshModeName) -> Self {
+        match name {
+            RefreshModeName::Newer => Self::Newer,
+            RefreshModeName::Same => Self::Same,
+            RefreshModeName::Full | RefreshModeName::All => Self::Full,
+        }
+    }
+}
+
+/// The property that tells which of two records is newer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ReplicationKey {
+    /// One for all streams.
+    All(String),
+    /// One for each stream that is named.
+    PerStream(BTreeMap<String, String>),
+}
+
+/// What a record does to a stored one that is marked as deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReviveDeleted {
+    /// Nothing.
+    #[default]
+    Never,
+    /// Replaces it if its replication key is greater.
+    Newer,
+}

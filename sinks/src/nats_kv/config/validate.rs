@@ -1,0 +1,200 @@
+//! Settings that are each valid but do not go together. The schema has seen to types and ranges.
+
+use std::path::Path;
+
+use async_nats::ServerAddr;
+use singer_target::config::Problem;
+
+use super::{NatsKvConfig, STREAM_PLACEHOLDER, is_bucket_character};
+use crate::nats_kv::key;
+
+/// A stream's name is a file name on the server; it refuses longer ones.
+const MAX_BUCKET_BYTES: usize = 255 - "KV_".len();
+
+impl NatsKvConfig {
+    /// All that is wrong with the settings. Looks at files, but opens no connection.
+    #[must_use]
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        self.check_urls(&mut problems);
+        self.check_authentication(&mut problems);
+        self.check_tls(&mut problems);
+        self.check_subjects(&mut problems);
+        self.check_bucket(&mut problems);
+        self.check_keys(&mut problems);
+        self.check_writing(&mut problems);
+        problems
+    }
+
+    /// Says nothing of the URLs themselves, which may hold credentials.
+    fn check_urls(&self, problems: &mut Vec<Problem>) {
+        let mut websockets = 0;
+        let mut count = 0;
+        for url in self.url.iter() {
+            count += 1;
+            match url.parse::<ServerAddr>() {
+                Ok(address) => websockets += usize::from(address.is_websocket()),
+                Err(_) => problems.push(Problem::new(
+                    "url",
+                    format!(
+                        "number {count} is not a server's URL; expected nats://HOST:PORT, tls://, \
+                         ws:// or wss://"
+                    ),
+                )),
+            }
+        }
+        if count == 0 {
+            problems.push(Problem::new("url", "names no server"));
+        }
+        if websockets != 0 && websockets != count {
+            problems.push(Problem::new(
+                "url",
+                "mixes WebSocket with other servers; use one kind",
+            ));
+        }
+    }
+
+    fn check_authentication(&self, problems: &mut Vec<Problem>) {
+        if self.password.is_some() && self.user.is_none() {
+            problems.push(Problem::new("password", "needs 'user' too"));
+        }
+        if self.jwt.is_some() && self.nkey_seed.is_none() {
+            problems.push(Problem::new("jwt", "needs 'nkey_seed' too, to sign for it"));
+        }
+        let given: Vec<_> = [
+            ("user", self.user.is_some()),
+            ("token", self.token.is_some()),
+            ("creds", self.creds.is_some()),
+            ("creds_content", self.creds_content.is_some()),
+            ("nkey_seed", self.nkey_seed.is_some()),
+            ("url", self.url_has_credentials()),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect();
+        if let [first, others @ ..] = given.as_slice()
+            && !others.is_empty()
+        {
+            problems.push(Problem::new(
+                *first,
+                format!(
+                    "is one way to authenticate and '{}' another; give only one",
+                    others.join("', '")
+                ),
+            ));
+        }
+        check_file("creds", self.creds.as_deref(), problems);
+    }
+
+    fn url_has_credentials(&self) -> bool {
+        self.url
+            .iter()
+            .filter_map(|url| url.parse::<ServerAddr>().ok())
+            .any(|address| address.has_user_pass())
+    }
+
+    fn check_tls(&self, problems: &mut Vec<Problem>) {
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            let (given, missing) = if self.tls_cert.is_some() {
+                ("tls_cert", "tls_key")
+            } else {
+                ("tls_key", "tls_cert")
+            };
+            problems.push(Problem::new(given, format!("needs '{missing}' too")));
+        }
+        check_file("tls_ca", self.tls_ca.as_deref(), problems);
+        check_file("tls_cert", self.tls_cert.as_deref(), problems);
+        check_file("tls_key", self.tls_key.as_deref(), problems);
+    }
+
+    fn check_subjects(&self, problems: &mut Vec<Problem>) {
+        if self.jetstream_domain.is_some() && self.jetstream_api_prefix.is_some() {
+            problems.push(Problem::new(
+                "jetstream_domain",
+                "stands for an API prefix, so 'jetstream_api_prefix' must not be given too",
+            ));
+        }
+        for (name, value) in [
+            ("inbox_prefix", &self.inbox_prefix),
+            ("jetstream_domain", &self.jetstream_domain),
+            ("jetstream_api_prefix", &self.jetstream_api_prefix),
+        ] {
+            if value.as_deref().is_some_and(|value| !is_subject(value)) {
+                problems.push(Problem::new(
+                    name,
+                    "is not a subject: no spaces, no '*' and '>', no dot at an end",
+                ));
+            }
+        }
+    }
+
+    fn check_bucket(&self, problems: &mut Vec<Problem>) {
+        let literal = self.bucket.replace(STREAM_PLACEHOLDER, "");
+        if !literal.chars().all(is_bucket_character) {
+            problems.push(Problem::new(
+                "bucket",
+                "may only have letters, digits, '_' and '-', and {stream} for the stream's name",
+            ));
+        }
+        if self.bucket.is_empty() || literal.len() > MAX_BUCKET_BYTES {
+            problems.push(Problem::new(
+                "bucket",
+                format!("must have 1 to {MAX_BUCKET_BYTES} characters"),
+            ));
+        }
+        if let Some(history) = self.bucket_history
+            && !(1..=64).contains(&history)
+        {
+            problems.push(Problem::new("bucket_history", "must be from 1 to 64"));
+        }
+    }
+
+    fn check_keys(&self, problems: &mut Vec<Problem>) {
+        let prefix = &self.key_prefix;
+        if !key::is_legal(prefix) {
+            problems.push(Problem::new(
+                "key_prefix",
+                "may only have letters, digits, '_', '-', '/', '=' and '.'",
+            ));
+        }
+        if prefix.starts_with('.') || prefix.contains("..") {
+            problems.push(Problem::new(
+                "key_prefix",
+                "must not begin with a dot or have two in a row",
+            ));
+        }
+    }
+
+    fn check_writing(&self, problems: &mut Vec<Problem>) {
+        let contradicts = match (self.msgpack, self.encoding.as_deref()) {
+            (Some(msgpack), Some(encoding)) => msgpack != (encoding == "msgpack"),
+            _ => false,
+        };
+        if contradicts {
+            problems.push(Problem::new(
+                "msgpack",
+                "contradicts 'encoding'; give only 'encoding'",
+            ));
+        }
+    }
+}
+
+fn check_file(setting: &str, path: Option<&Path>, problems: &mut Vec<Problem>) {
+    if let Some(path) = path
+        && !path.is_file()
+    {
+        problems.push(Problem::new(
+            setting,
+            format!("there is no file '{}'", path.display()),
+        ));
+    }
+}
+
+fn is_subject(text: &str) -> bool {
+    text.split('.').all(|token| {
+        !token.is_empty()
+            && token
+                .chars()
+                .all(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '*' | '>'))
+    })
+}
