@@ -90,10 +90,6 @@ impl Journal {
         Ok(unfinished)
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Starts anew.
     pub(super) fn start(&mut self, unfinished: Unfinished) -> Result<(), FileError> {
         self.end = 0;
