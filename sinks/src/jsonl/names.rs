@@ -74,7 +74,9 @@ impl Template {
             [Piece::Text(text), Piece::Part | Piece::Timestamp] => {
                 text.contains(['-', '_', '.', '/'])
             }
-            [Piece::Part | Piece::Timestamp, Piece::Text(text)] => text.contains(['-', '_', '.', '/']),
+            [Piece::Part | Piece::Timestamp, Piece::Text(text)] => {
+                text.contains(['-', '_', '.', '/'])
+            }
             [_, Piece::Text(_)] | [Piece::Text(_), _] => true,
             _ => false,
         });

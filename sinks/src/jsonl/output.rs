@@ -225,6 +225,9 @@ impl Output {
         if records.is_empty() {
             return Ok(());
         }
+        if self.position.length >= self.rotate_bytes {
+            self.sync()?;
+        }
         self.open_data()?;
         if !self.is_safe {
             self.journal.sync()?;
@@ -232,14 +235,12 @@ impl Output {
             self.is_safe = true;
         }
         let mut data = self.take_data()?;
-        let written = data.file.write_all(bytes).at("write", &data.path);
-        if written.is_err() {
+        if let Err(error) = data.file.write_all(bytes) {
             // If this fails too, the next run cuts it off.
             let _ = data.file.set_len(self.position.length);
+            return Err(error).at("write", &data.path);
         }
-        // Kept in any case: earlier batches may still have to be synced.
         self.data = Some(data);
-        written?;
         self.position.length += bytes.len() as u64;
         self.records.extend_from_slice(records);
         Ok(())

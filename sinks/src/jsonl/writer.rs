@@ -144,25 +144,17 @@ impl Writer {
 
     /// Makes everything durable, and only then says so.
     fn sync(&mut self, waiting: Vec<(Reply<Report>, Report)>) {
-        if waiting.is_empty() {
-            return;
-        }
-        let mut synced = Ok(());
         for output in self.outputs.values_mut() {
-            synced = synced.and(output.sync());
+            // Never after a failure: a sync that is tried again may succeed without the data.
+            if matches!(self.end, End::Failed(_)) {
+                break;
+            }
+            if let Err(error) = output.sync() {
+                self.end = End::Failed(error.to_string());
+            }
         }
-        let problem = synced.err().map(|error| error.to_string());
         for (reply, report) in waiting {
-            answer(
-                reply,
-                match &problem {
-                    None => Ok(report),
-                    Some(problem) => Err(SinkError::permanent(problem.clone())),
-                },
-            );
-        }
-        if let Some(problem) = problem {
-            self.end = End::Failed(problem);
+            answer(reply, self.guard(|_| Ok(report)));
         }
     }
 
