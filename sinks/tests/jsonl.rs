@@ -1,0 +1,285 @@
+//! The sink `jsonl` as users meet it: the example `target-jsonl` as a process, real files, real kills.
+#![cfg(all(unix, feature = "jsonl", feature = "json", feature = "msgpack"))]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The example, which `cargo test` builds beside this test.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("this program");
+    let folder = test.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
+    let program = folder.join("examples/target-jsonl");
+    assert!(
+        program.exists(),
+        "{} is missing: run `cargo build --example target-jsonl`, or all tests of the crate",
+        program.display()
+    );
+    program
+}
+
+/// A folder with a configuration, in which the target is run.
+struct Place(TempDir);
+
+impl Place {
+    fn new(config: &Value) -> Self {
+        let place = Self(tempfile::tempdir().expect("a folder"));
+        place.configure(config);
+        place
+    }
+
+    fn configure(&self, config: &Value) {
+        fs::write(self.path().join("config.json"), config.to_string()).expect("written");
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The target, to be given input.
+    fn start(&self, shell: &str) -> Child {
+        Command::new("sh")
+            .arg("-c")
+            .arg(format!("{shell} exec \"$0\" --config config.json"))
+            .arg(program())
+            .current_dir(self.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started")
+    }
+
+    fn run_in(&self, shell: &str, input: &str) -> Output {
+        let mut child = self.start(shell);
+        let mut stdin = child.stdin.take().expect("piped");
+        std::thread::scope(|scope| {
+            // It fails when the target ends before it has read all.
+            scope.spawn(move || stdin.write_all(input.as_bytes()));
+            child.wait_with_output().expect("ended")
+        })
+    }
+
+    fn run(&self, input: &str) {
+        let output = self.run_in("", input);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+    }
+
+    /// The names of the files under `out`, sorted.
+    fn files(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.path().join("out")) else {
+            return Vec::new();
+        };
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.expect("listed").file_name())
+            .map(|name| name.into_string().expect("UTF-8"))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// What all files under `out` hold together, decompressed.
+    fn contents(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        for name in self.files() {
+            let bytes = fs::read(self.path().join("out").join(&name)).expect("read");
+            if name.ends_with(".gz") {
+                flate2::read::MultiGzDecoder::new(&*bytes)
+                    .read_to_end(&mut all)
+                    .expect("whole members");
+            } else if name.ends_with(".zst") {
+                all.extend(zstd::stream::decode_all(&*bytes).expect("whole frames"));
+            } else {
+                all.extend(bytes);
+            }
+        }
+        all
+    }
+
+    /// The member `id` of each JSON line.
+    fn ids(&self) -> Vec<u64> {
+        let contents = String::from_utf8(self.contents()).expect("UTF-8");
+        contents
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+            .map(|record| record["id"].as_u64().expect("a number"))
+            .collect()
+    }
+}
+
+const SCHEMA: &str =
+    r#"{"type":"SCHEMA","stream":"s","schema":{"type":"object"},"key_properties":["id"]}"#;
+
+/// What a tap sends that starts behind `state`: a STATE after each 70 records.
+fn tap(state: u64, last: u64) -> String {
+    let mut out = format!("{SCHEMA}\n");
+    for id in state + 1..=last {
+        let text = "x".repeat((id % 97) as usize);
+        let record = json!({"id": id, "text": text});
+        out += &format!("{{\"type\":\"RECORD\",\"stream\":\"s\",\"record\":{record}}}\n");
+        if id % 70 == 0 || id == last {
+            out += &format!("{{\"type\":\"STATE\",\"value\":{{\"id\":{id}}}}}\n");
+        }
+    }
+    out
+}
+
+/// The id of the last STATE in `stdout`.
+fn last_state(stdout: impl Read) -> Option<u64> {
+    let lines = BufReader::new(stdout).lines();
+    let last = lines.map(|line| line.expect("read")).last()?;
+    serde_json::from_str::<Value>(&last).expect("JSON")["id"].as_u64()
+}
+
+/// Runs the target again and again, killed at ever other moments, until a run is complete. Returns
+/// how often it was killed when it had written something.
+fn killed_until_complete(place: &Place, last: u64) -> usize {
+    let mut state = 0;
+    let mut kills = 0;
+    for round in 0..1000 {
+        let mut child = place.start("");
+        let mut stdin = child.stdin.take().expect("piped");
+        let stdout = child.stdout.take().expect("piped");
+        let input = tap(state, last);
+        // Ever longer, so that the end is reached in the end.
+        let pause = Duration::from_millis(20 + round * 37 % 83 + round);
+        let (status, printed) = std::thread::scope(|scope| {
+            scope.spawn(move || stdin.write_all(input.as_bytes()));
+            let reader = scope.spawn(move || last_state(stdout));
+            std::thread::sleep(pause);
+            child.kill().expect("killed");
+            let status = child.wait().expect("ended");
+            (status, reader.join().expect("read"))
+        });
+        state = printed.unwrap_or(state);
+        if status.success() {
+            return kills;
+        }
+        kills += usize::from(!place.files().is_empty());
+    }
+    panic!("no end");
+}
+
+#[test]
+fn killed_at_any_moment_it_loses_nothing_and_writes_nothing_twice() {
+    const LAST: u64 = 10_000;
+    for (path, more) in [
+        ("out/{stream}.jsonl", json!({})),
+        (
+            "out/{stream}-{part}.jsonl.zst",
+            json!({"compression": "zstd", "rotate_bytes": 20_000}),
+        ),
+        ("out/{stream}.jsonl", json!({"load_method": "overwrite"})),
+    ] {
+        let mut config = json!({"path": path, "batch_size_rows": 50, "state_interval_seconds": 0});
+        for (name, value) in more.as_object().expect("an object") {
+            config[name] = value.clone();
+        }
+        let place = Place::new(&config);
+        let kills = killed_until_complete(&place, LAST);
+        assert!(kills > 2, "{config}: killed only {kills} times");
+        assert!(place.ids().into_iter().eq(1..=LAST), "{config}");
+        let files = place.files();
+        let unfinished = |name: &&String| name.ends_with(".partial") || name.ends_with(".journal");
+        assert_eq!(files.iter().find(unfinished), None, "{config}");
+    }
+}
+
+#[test]
+fn a_full_disk_ends_the_run_and_the_next_one_goes_on() {
+    let place = Place::new(&json!({"path": "out/{stream}.jsonl", "batch_size_rows": 50}));
+    // The system's limit on the size of a file: a write fails in the middle of a batch, as it does
+    // on a full disk.
+    let output = place.run_in("trap '' XFSZ; ulimit -f 40;", &tap(0, 3000));
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let expected = "cannot write out/s.jsonl (setting path): File too large";
+    assert!(stderr.contains(expected), "{stderr}");
+    let state = last_state(&*output.stdout).unwrap_or(0);
+    assert_eq!(place.files(), ["s.jsonl", "s.jsonl.journal"]);
+    place.run(&tap(state, 3000));
+    assert!(place.ids().into_iter().eq(1..=3000));
+}
+
+#[test]
+fn what_cannot_be_opened_is_named_before_a_record_is_written() {
+    let place = Place::new(&json!({"path": "out/{stream}.jsonl"}));
+    fs::write(place.path().join("out"), "a file").expect("written");
+    let output = place.run_in("", &tap(0, 1));
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("out/s.jsonl.journal (setting path)"),
+        "{stderr}"
+    );
+    assert_eq!(last_state(&*output.stdout), None);
+    // A folder in which nobody, not even root, may create files.
+    if cfg!(target_os = "linux") {
+        place.configure(&json!({"path": "/sys/{stream}.jsonl"}));
+        let output = place.run_in("", &tap(0, 1));
+        assert_eq!(output.status.code(), Some(1));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let expected = "cannot open /sys/s.jsonl.journal (setting path): Permission denied";
+        assert!(stderr.contains(expected), "{stderr}");
+    }
+}
+
+#[test]
+fn every_encoding_and_compression_holds_the_same_records() {
+    let records: Vec<u64> = (1..=300).collect();
+    for (extension, compression) in [("", "none"), (".gz", "gzip"), (".zst", "zstd")] {
+        let place = Place::new(&json!({
+            "path": format!("out/{{stream}}-{{part}}.jsonl{extension}"),
+            "compression": compression,
+            "rotate_bytes": 1000,
+            "batch_size_rows": 50,
+        }));
+        place.run(&tap(0, 300));
+        assert_eq!(place.ids(), records, "{compression}");
+        assert!(
+            place.files().len() > 1,
+            "{compression}: {:?}",
+            place.files()
+        );
+    }
+    let place = Place::new(&json!({"path": "out/{stream}.msgpack", "encoding": "msgpack"}));
+    place.run(&tap(0, 300));
+    let contents = place.contents();
+    let mut rest = &contents[..];
+    let mut ids = Vec::new();
+    while !rest.is_empty() {
+        let record: Value = rmp_serde::from_read(&mut rest).expect("MessagePack");
+        ids.push(record["id"].as_u64().expect("a number"));
+    }
+    assert_eq!(ids, records);
+}
+
+#[test]
+fn settings_that_do_not_fit_are_refused_together() {
+    let place = Place::new(&json!({
+        "path": "out/{stream}-{timestamp}.jsonl", "rotate_bytes": 1, "load_method": "overwrite",
+    }));
+    let output = place.run_in("", "");
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    for problem in [
+        "rotate_bytes: needs {part}",
+        "load_method: overwrite replaces one file",
+    ] {
+        assert!(stderr.contains(problem), "{stderr}");
+    }
+    place.configure(&json!({"encoding": "xml"}));
+    let output = place.run_in("", "");
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("no encoder 'xml', only json, msgpack"),
+        "{stderr}"
+    );
+}
