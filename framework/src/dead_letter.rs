@@ -16,6 +16,17 @@ use crate::state::{Ticket, Tickets};
 use crate::stream::Stream;
 use crate::value::Value;
 
+/// A record that cannot be loaded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Invalid<'a> {
+    pub(crate) stream: &'a Arc<Stream>,
+    pub(crate) record: Value<'a>,
+    pub(crate) time_extracted: Option<Value<'a>>,
+    pub(crate) line: u64,
+    /// What is wrong with it, without its values.
+    pub(crate) reason: &'a str,
+}
+
 /// An open dead letter with the tickets of what is written but not yet durable.
 #[derive(Debug)]
 pub(crate) struct DeadLetter {
@@ -58,14 +69,13 @@ impl DeadLetter {
     }
 
     /// Adds a record. Its ticket is settled when [`sync`](Self::sync) returns it.
-    pub(crate) fn push(
-        &mut self,
-        stream: &Arc<Stream>,
-        record: Value<'_>,
-        line: u64,
-        reason: &str,
-        ticket: Ticket,
-    ) {
+    pub(crate) fn push(&mut self, invalid: &Invalid<'_>, ticket: Ticket) {
+        let Invalid {
+            stream,
+            line,
+            reason,
+            ..
+        } = invalid;
         let described = self.described.get(stream.name());
         if described.is_none_or(|described| !Arc::ptr_eq(described, stream)) {
             let schema = json!({
@@ -85,7 +95,11 @@ impl DeadLetter {
         self.buffer.push_str(&format!(
             r#"{{"type":"RECORD","stream":{name},"error":{error},"record":"#
         ));
-        record.write_json(&mut self.buffer);
+        invalid.record.write_json(&mut self.buffer);
+        if let Some(time) = invalid.time_extracted {
+            self.buffer.push_str(r#","time_extracted":"#);
+            time.write_json(&mut self.buffer);
+        }
         self.buffer.push_str("}\n");
         self.tickets.push(ticket);
     }
@@ -97,8 +111,11 @@ impl DeadLetter {
 
     /// Makes all records durable and returns their tickets.
     pub(crate) fn sync(&mut self) -> Result<Tickets, RunError> {
+        // Given up if it cannot be written: the run fails, and what was written of it is not
+        // written again.
+        let buffer = std::mem::take(&mut self.buffer);
         self.file
-            .write_all(self.buffer.as_bytes())
+            .write_all(buffer.as_bytes())
             .and_then(|()| self.file.sync_data())
             .map_err(|source| {
                 RunError::io(
@@ -106,7 +123,6 @@ impl DeadLetter {
                     source,
                 )
             })?;
-        self.buffer.clear();
         Ok(std::mem::take(&mut self.tickets))
     }
 }
@@ -138,13 +154,20 @@ mod tests {
         let record = Tape::parsed(r#"{"id":1}"#);
         let ticket = Ledger::default().admit();
         let mut dead_letter = DeadLetter::open(&path).expect("opens");
-        dead_letter.push(&stream, record.root().expect("a record"), 1, "odd", ticket);
+        let invalid = Invalid {
+            stream: &stream,
+            record: record.root().expect("a record"),
+            time_extracted: Some(record.root().expect("a record")),
+            line: 1,
+            reason: "odd",
+        };
+        dead_letter.push(&invalid, ticket);
         let _ = dead_letter.sync().expect("writes");
         let text = std::fs::read_to_string(&path).expect("reads");
         std::fs::remove_file(&path).expect("removes");
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[..2], ["{}", "{\"type\":\"REC"]);
         assert!(lines[2].starts_with("{\"type\":\"SCHEMA\""), "{text}");
-        assert!(lines[3].ends_with("\"record\":{\"id\":1}}"), "{text}");
+        assert!(lines[3].ends_with(r#""record":{"id":1},"time_extracted":{"id":1}}"#), "{text}");
     }
 }

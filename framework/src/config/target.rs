@@ -39,7 +39,7 @@ pub struct TargetSettings {
 
     /// Write a batch when its records take this many bytes, however few they are. This bounds
     /// the memory that a stream of large records needs.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1_073_741_824))]
     pub batch_size_bytes: usize,
 
     /// Write a batch when its oldest record has waited this many seconds, also when no further
@@ -57,7 +57,7 @@ pub struct TargetSettings {
 
     /// The longest line of input that is accepted, in bytes. A longer one ends the run with its
     /// line number, and is never held in memory.
-    #[schemars(range(min = 1024))]
+    #[schemars(range(min = 1024, max = 1_073_741_824))]
     pub max_line_bytes: usize,
 
     /// Give up, and fail the run, when the destination has been failing for this many seconds.

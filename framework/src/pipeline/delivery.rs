@@ -8,13 +8,13 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::Pipeline;
 use crate::batch::{Batch, KeysInFlight, OpenBatch};
 use crate::config::OnInvalidRecord;
+use crate::dead_letter::Invalid;
 use crate::error::RunError;
 use crate::plugin::ErasedSink;
 use crate::retry::{Delivered, Retry};
 use crate::sink::SinkError;
 use crate::state::{Ticket, Tickets};
 use crate::stream::Stream;
-use crate::value::Value;
 
 /// The batches in flight.
 pub(super) struct Delivery {
@@ -118,7 +118,8 @@ impl Pipeline {
     /// Settles the records of a batch that is done.
     pub(super) fn settle(&mut self, done: Done) -> Result<(), RunError> {
         let (id, delivered) = done
-            .map_err(|error| RunError::Internal(format!("a write ended unexpectedly: {error}")))?;
+            // Not the error itself: the text of a panic may hold anything.
+            .map_err(|_| RunError::Internal("a write ended unexpectedly".to_owned()))?;
         let delivered = delivered?;
         self.delivery.keys.remove(&delivered.batch);
         self.summary.delivered(&delivered);
@@ -132,27 +133,26 @@ impl Pipeline {
         self.ledger.settle(tickets);
         for (rejection, ticket) in delivered.rejected.iter().zip(rejected) {
             let record = delivered.batch.record(rejection.index);
-            let stream = delivered.batch.stream();
-            self.reject(
-                stream,
-                record.value(),
-                record.line(),
-                &rejection.reason,
-                ticket,
-            )?;
+            let invalid = Invalid {
+                stream: delivered.batch.stream(),
+                record: record.value(),
+                time_extracted: None,
+                line: record.line(),
+                reason: &rejection.reason,
+            };
+            self.reject(&invalid, ticket)?;
         }
         Ok(())
     }
 
     /// Does with a record that cannot be loaded what `on_invalid_record` says.
-    pub(super) fn reject(
-        &mut self,
-        stream: &Arc<Stream>,
-        record: Value<'_>,
-        line: u64,
-        reason: &str,
-        ticket: Ticket,
-    ) -> Result<(), RunError> {
+    pub(super) fn reject(&mut self, invalid: &Invalid<'_>, ticket: Ticket) -> Result<(), RunError> {
+        let Invalid {
+            stream,
+            line,
+            reason,
+            ..
+        } = *invalid;
         let name = stream.name();
         match (self.settings.on_invalid_record, &mut self.dead_letter) {
             (OnInvalidRecord::Skip, _) => {
@@ -165,7 +165,7 @@ impl Pipeline {
                 tracing::warn!(
                     "line {line}: stream '{name}': record put into the dead letter: {reason}"
                 );
-                dead_letter.push(stream, record, line, reason, ticket);
+                dead_letter.push(invalid, ticket);
             }
             _ => {
                 let problem = format!(

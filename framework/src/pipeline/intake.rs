@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Pipeline;
 use crate::batch::{KeyHash, OpenBatch};
+use crate::dead_letter::Invalid;
 use crate::error::RunError;
 use crate::message::{self, Message, RecordMessage, SchemaMessage};
 use crate::metadata;
@@ -140,7 +141,14 @@ impl Pipeline {
             Ok(key) => key,
             Err(problem) => {
                 let stream = Arc::clone(stream);
-                self.reject(&stream, message.record, number, &problem, ticket)?;
+                let invalid = Invalid {
+                    stream: &stream,
+                    record: message.record,
+                    time_extracted: message.time_extracted,
+                    line: number,
+                    reason: &problem,
+                };
+                self.reject(&invalid, ticket)?;
                 return Ok(None);
             }
         };
