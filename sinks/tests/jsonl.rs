@@ -121,7 +121,7 @@ fn lines(id: u64, last: u64) -> String {
     let text = "x".repeat((id % 97) as usize);
     let record = json!({"id": id, "text": text});
     let mut out = format!("{{\"type\":\"RECORD\",\"stream\":\"s\",\"record\":{record}}}\n");
-    if id % 70 == 0 || id == last {
+    if id.is_multiple_of(70) || id == last {
         out += &format!("{{\"type\":\"STATE\",\"value\":{{\"id\":{id}}}}}\n");
     }
     out
