@@ -116,18 +116,21 @@ impl Place {
 const SCHEMA: &str =
     r#"{"type":"SCHEMA","stream":"s","schema":{"type":"object"},"key_properties":["id"]}"#;
 
-/// What a tap sends that starts behind `state`: a STATE after each 70 records.
-fn tap(state: u64, last: u64) -> String {
-    let mut out = format!("{SCHEMA}\n");
-    for id in state + 1..=last {
-        let text = "x".repeat((id % 97) as usize);
-        let record = json!({"id": id, "text": text});
-        out += &format!("{{\"type\":\"RECORD\",\"stream\":\"s\",\"record\":{record}}}\n");
-        if id % 70 == 0 || id == last {
-            out += &format!("{{\"type\":\"STATE\",\"value\":{{\"id\":{id}}}}}\n");
-        }
+/// A record, with a STATE behind each 70th and the last.
+fn lines(id: u64, last: u64) -> String {
+    let text = "x".repeat((id % 97) as usize);
+    let record = json!({"id": id, "text": text});
+    let mut out = format!("{{\"type\":\"RECORD\",\"stream\":\"s\",\"record\":{record}}}\n");
+    if id.is_multiple_of(70) || id == last {
+        out += &format!("{{\"type\":\"STATE\",\"value\":{{\"id\":{id}}}}}\n");
     }
     out
+}
+
+/// What a tap sends that starts behind `state`.
+fn tap(state: u64, last: u64) -> String {
+    let records = (state + 1..=last).map(|id| lines(id, last));
+    format!("{SCHEMA}\n") + &records.collect::<String>()
 }
 
 /// The id of the last STATE in `stdout`.
@@ -137,38 +140,47 @@ fn last_state(stdout: impl Read) -> Option<u64> {
     serde_json::from_str::<Value>(&last).expect("JSON")["id"].as_u64()
 }
 
-/// Runs the target again and again, killed at ever other moments, until a run is complete. Returns
-/// how often it was killed when it had written something.
-fn killed_until_complete(place: &Place, last: u64) -> usize {
+/// Runs the target again and again, each run from the last STATE and killed at another moment, and
+/// then once to the end.
+fn run_with_kills(place: &Place, input: &[String], kills: u64) {
+    let from = |state: u64| input[0].clone() + &input[1 + state as usize..].concat();
     let mut state = 0;
-    let mut kills = 0;
-    for round in 0..1000 {
+    let mut with_records = 0;
+    for round in 0..kills {
         let mut child = place.start("");
         let mut stdin = child.stdin.take().expect("piped");
         let stdout = child.stdout.take().expect("piped");
-        let input = tap(state, last);
-        // Ever longer, so that the end is reached in the end.
-        let pause = Duration::from_millis(20 + round * 37 % 83 + round);
-        let (status, printed) = std::thread::scope(|scope| {
-            scope.spawn(move || stdin.write_all(input.as_bytes()));
+        let rest = from(state);
+        let printed = std::thread::scope(|scope| {
+            let writer = scope.spawn(move || {
+                // It fails when the target is killed, which is before its input ends.
+                let _ = stdin.write_all(rest.as_bytes());
+                stdin
+            });
             let reader = scope.spawn(move || last_state(stdout));
-            std::thread::sleep(pause);
+            std::thread::sleep(Duration::from_millis(15 + round * 37 % 53));
             child.kill().expect("killed");
-            let status = child.wait().expect("ended");
-            (status, reader.join().expect("read"))
+            child.wait().expect("ended");
+            drop(writer.join());
+            reader.join().expect("read")
         });
         state = printed.unwrap_or(state);
-        if status.success() {
-            return kills;
-        }
-        kills += usize::from(!place.files().is_empty());
+        with_records += u64::from(!place.files().is_empty());
     }
-    panic!("no end");
+    assert!(
+        with_records > kills / 2,
+        "only {with_records} of {kills} came to write"
+    );
+    place.run(&from(state));
 }
 
 #[test]
 fn killed_at_any_moment_it_loses_nothing_and_writes_nothing_twice() {
-    const LAST: u64 = 10_000;
+    const LAST: u64 = 40_000;
+    // The schema, and then by number: a STATE holds the number of the record before it.
+    let input: Vec<String> = std::iter::once(format!("{SCHEMA}\n"))
+        .chain((1..=LAST).map(|id| lines(id, LAST)))
+        .collect();
     for (path, more) in [
         ("out/{stream}.jsonl", json!({})),
         (
@@ -182,8 +194,7 @@ fn killed_at_any_moment_it_loses_nothing_and_writes_nothing_twice() {
             config[name] = value.clone();
         }
         let place = Place::new(&config);
-        let kills = killed_until_complete(&place, LAST);
-        assert!(kills > 2, "{config}: killed only {kills} times");
+        run_with_kills(&place, &input, 12);
         assert!(place.ids().into_iter().eq(1..=LAST), "{config}");
         let files = place.files();
         let unfinished = |name: &&String| name.ends_with(".partial") || name.ends_with(".journal");

@@ -19,8 +19,8 @@
 //!
 //! # What it takes
 //! The tap must send the same records in the same order within a stream, as from a source that is
-//! sorted by the bookmark. From the first record on that differs, everything is written: then records may
-//! be there twice, and still none is missing. The same holds for
+//! sorted by the bookmark. From the first record on that differs, everything is written: then
+//! records may be there twice, and still none is missing. The same holds for
 //! - a stream without key properties in which equal records follow one another where the tap starts
 //!   again: they cannot be told apart, and writing twice is better than losing;
 //! - a run that ended by itself without being complete, by a signal or a bad line: its journal is
