@@ -168,6 +168,9 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[..2], ["{}", "{\"type\":\"REC"]);
         assert!(lines[2].starts_with("{\"type\":\"SCHEMA\""), "{text}");
-        assert!(lines[3].ends_with(r#""record":{"id":1},"time_extracted":{"id":1}}"#), "{text}");
+        assert!(
+            lines[3].ends_with(r#""record":{"id":1},"time_extracted":{"id":1}}"#),
+            "{text}"
+        );
     }
 }
