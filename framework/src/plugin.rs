@@ -18,6 +18,7 @@ use crate::config::{ConfigError, Problem, Section, Settings};
 use crate::encoder::Encoder;
 use crate::sink::{Report, Sink, SinkError};
 use crate::stream::Stream;
+use crate::value::Value;
 
 /// A sink that can be chosen by name.
 pub trait SinkPlugin: 'static {
@@ -258,6 +259,7 @@ impl EncoderEntry {
 pub(crate) trait ErasedSink: Send + Sync {
     fn write<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Report, SinkError>>;
     fn open_stream<'a>(&'a self, stream: &'a Arc<Stream>) -> BoxFuture<'a, Result<(), SinkError>>;
+    fn validate(&self, stream: &Stream, record: Value<'_>) -> Result<(), String>;
     fn concurrency(&self) -> usize;
     fn takes_null_keys(&self) -> bool;
     fn close(&self) -> BoxFuture<'_, Result<(), SinkError>>;
@@ -270,6 +272,10 @@ impl<S: Sink> ErasedSink for S {
 
     fn open_stream<'a>(&'a self, stream: &'a Arc<Stream>) -> BoxFuture<'a, Result<(), SinkError>> {
         Box::pin(Sink::open_stream(self, stream))
+    }
+
+    fn validate(&self, stream: &Stream, record: Value<'_>) -> Result<(), String> {
+        Sink::validate(self, stream, record)
     }
 
     fn concurrency(&self) -> usize {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::batch::Batch;
 use crate::error::BoxError;
 use crate::stream::Stream;
+use crate::value::Value;
 
 /// Writes batches to a destination.
 ///
@@ -81,6 +82,16 @@ pub trait Sink: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), SinkError>> + Send {
         let _ = stream;
         async { Ok(()) }
+    }
+
+    /// Checks a record beyond what its schema says, before it joins a batch. A record that fails is
+    /// dealt with as `on_invalid_record` says.
+    ///
+    /// # Errors
+    /// What is wrong with the record, without its values.
+    fn validate(&self, stream: &Stream, record: Value<'_>) -> Result<(), String> {
+        let _ = (stream, record);
+        Ok(())
     }
 
     /// How many batches may be in flight at once. One, the default, keeps all batches in order.

@@ -8,6 +8,7 @@ use crate::batch::Batch;
 use crate::retry;
 use crate::sink::{Rejection, Report, Sink, SinkError};
 use crate::stream::Stream;
+use crate::value::Value;
 
 /// What goes wrong with one write.
 #[derive(Debug, Clone)]
@@ -157,6 +158,10 @@ impl<S: Sink> Sink for Chaos<S> {
 
     fn concurrency(&self) -> usize {
         self.inner.concurrency()
+    }
+
+    fn validate(&self, stream: &Stream, record: Value<'_>) -> Result<(), String> {
+        self.inner.validate(stream, record)
     }
 
     fn takes_null_keys(&self) -> bool {

@@ -15,6 +15,7 @@ use crate::retry::{Delivered, Retry};
 use crate::sink::SinkError;
 use crate::state::{Ticket, Tickets};
 use crate::stream::Stream;
+use crate::value::Value;
 
 /// The batches in flight.
 pub(super) struct Delivery {
@@ -64,6 +65,11 @@ impl Delivery {
             .tasks
             .spawn(async move { retry.write(sink, batch).await });
         self.tickets.insert(task.id(), tickets);
+    }
+
+    /// The sink's own check of a record.
+    pub(super) fn validate(&self, stream: &Stream, record: Value<'_>) -> Result<(), String> {
+        self.sink.validate(stream, record)
     }
 
     pub(super) fn takes_null_keys(&self) -> bool {

@@ -137,7 +137,9 @@ impl Pipeline {
             validate: self.settings.validate_records,
             null_keys: self.delivery.takes_null_keys(),
         };
-        let key = match check(stream, &message, rules, &self.intake.hasher) {
+        let checked = check(stream, &message, rules, &self.intake.hasher)
+            .and_then(|key| self.delivery.validate(stream, message.record).map(|()| key));
+        let key = match checked {
             Ok(key) => key,
             Err(problem) => {
                 let stream = Arc::clone(stream);

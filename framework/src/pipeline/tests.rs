@@ -7,6 +7,8 @@ use super::*;
 use crate::batch::Batch;
 use crate::reader;
 use crate::sink::{Report, Sink, SinkError};
+use crate::stream::Stream;
+use crate::value::Value;
 
 const INPUT: &str = r#"{"type":"SCHEMA","stream":"s","schema":{},"key_properties":["id"]}
 {"type":"RECORD","stream":"s","record":{"id":1}}
@@ -101,4 +103,42 @@ async fn a_run_that_has_failed_while_draining_tries_nothing_again() {
     assert_eq!(outcome.err().expect("failed").to_string(), "disk full");
     assert_eq!(printed, "");
     assert!(started.elapsed() < Duration::from_secs(10), "it went on");
+}
+
+/// Takes no record whose `id` is 2.
+struct Picky;
+
+impl Sink for Picky {
+    fn validate(&self, stream: &Stream, record: Value<'_>) -> Result<(), String> {
+        assert_eq!(stream.name(), "s");
+        match record.get("id").map(Value::to_json).as_deref() {
+            Some("2") => Err("an id of 2 is not for us".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+        Ok(Report::all_written(batch))
+    }
+}
+
+#[tokio::test]
+async fn a_sinks_own_check_has_its_say() {
+    let (outcome, printed) = run(Picky, INPUT).await;
+    assert!(outcome.is_ok());
+    assert_eq!(printed, "{\"n\":1}\n");
+    let (outcome, printed) = run(
+        Picky,
+        r#"{"type":"SCHEMA","stream":"s","schema":{},"key_properties":["id"]}
+{"type":"RECORD","stream":"s","record":{"id":1}}
+{"type":"STATE","value":{"n":1}}
+{"type":"RECORD","stream":"s","record":{"id":2}}
+{"type":"STATE","value":{"n":2}}
+"#,
+    )
+    .await;
+    let error = outcome.err().expect("refused").to_string();
+    assert!(error.starts_with("line 4: stream 's'"), "{error}");
+    assert!(error.contains("an id of 2 is not for us"), "{error}");
+    assert_eq!(printed, "{\"n\":1}\n");
 }
