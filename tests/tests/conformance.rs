@@ -1,0 +1,95 @@
+//! The NATS KV sink against the contract of every sink, with a real server.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+use singer_sinks::encoders::{Json, MessagePack, MessagePackConfig};
+use singer_sinks::nats_kv::{NatsKv, config::NatsKvConfig};
+use singer_target::conformance::{Destination, Kit, Violations};
+use singer_target::encoder::Encoder;
+use singer_target::plugin::{EncoderPlugin, SinkContext, SinkPlugin};
+use singer_target::{BoxError, SinkError};
+use target_tests::bucket::Bucket;
+use target_tests::nats_server::NatsServer;
+
+/// A bucket of its own.
+struct Place {
+    url: String,
+    settings: Value,
+}
+
+impl Destination for Place {
+    type Sink = NatsKv;
+
+    async fn open(&self) -> Result<NatsKv, SinkError> {
+        let config: NatsKvConfig =
+            serde_json::from_value(self.settings.clone()).map_err(SinkError::config)?;
+        let encoders: [(&str, Arc<dyn Encoder>); 2] = [
+            ("json", Arc::new(Json)),
+            (
+                "msgpack",
+                Arc::new(MessagePack::build(MessagePackConfig::default())),
+            ),
+        ];
+        let context = SinkContext {
+            target_name: "conformance",
+            target_version: "0",
+            encoders: encoders.into_iter().collect(),
+        };
+        NatsKv::open(config, context).await
+    }
+
+    async fn read(&self, stream: &str) -> Result<Vec<Value>, BoxError> {
+        let name = self.settings["bucket"].as_str().unwrap_or_default();
+        if !Bucket::exists(&self.url, name).await {
+            return Ok(Vec::new());
+        }
+        let contents = Bucket::open(&self.url, name).await.contents().await;
+        let prefix = format!("{stream}.");
+        Ok(contents
+            .into_iter()
+            .filter(|(key, _)| key.starts_with(&prefix))
+            .map(|(_, value)| value)
+            .collect())
+    }
+}
+
+async fn conforms(version: &str, settings: Value) -> Result<(), Violations> {
+    let server = NatsServer::builder().version(version).start();
+    let url = server.url();
+    let buckets = AtomicU64::new(0);
+    Kit::new(async || {
+        let mut settings = settings.clone();
+        settings["url"] = json!(url);
+        settings["bucket"] = json!(format!("b{}", buckets.fetch_add(1, Ordering::Relaxed)));
+        Ok(Place {
+            url: url.clone(),
+            settings,
+        })
+    })
+    .rejecting(json!({"text": "x".repeat(2_000_000)}))
+    .runs(10)
+    .check_all()
+    .await
+}
+
+#[tokio::test]
+async fn full() -> Result<(), Violations> {
+    conforms("2.15.1", json!({"refresh_mode": "full"})).await
+}
+
+#[tokio::test]
+async fn newer_with_history_as_messagepack() -> Result<(), Violations> {
+    let settings = json!({"refresh_mode": "newer", "replication_key": "n", "msgpack": true, "bucket_history": 5});
+    conforms("2.15.1", settings).await
+}
+
+#[tokio::test]
+async fn newer_on_the_oldest_server() -> Result<(), Violations> {
+    conforms(
+        "2.10.25",
+        json!({"refresh_mode": "newer", "replication_key": "n"}),
+    )
+    .await
+}
