@@ -16,7 +16,7 @@ use crate::catalog::Catalog;
 use crate::check::Finding;
 use crate::config::{ConfigError, Problem, Section, Settings};
 use crate::encoder::Encoder;
-use crate::sink::{Report, Sink, SinkError};
+use crate::sink::{Ending, Report, Sink, SinkError};
 use crate::stream::Stream;
 use crate::value::Value;
 
@@ -271,7 +271,7 @@ pub(crate) trait ErasedSink: Send + Sync {
     fn validate(&self, stream: &Stream, record: Value<'_>) -> Result<(), String>;
     fn concurrency(&self) -> usize;
     fn takes_null_keys(&self) -> bool;
-    fn close(&self) -> BoxFuture<'_, Result<(), SinkError>>;
+    fn close(&self, ending: Ending) -> BoxFuture<'_, Result<(), SinkError>>;
 }
 
 impl<S: Sink> ErasedSink for S {
@@ -295,8 +295,8 @@ impl<S: Sink> ErasedSink for S {
         Sink::takes_null_keys(self)
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), SinkError>> {
-        Box::pin(Sink::close(self))
+    fn close(&self, ending: Ending) -> BoxFuture<'_, Result<(), SinkError>> {
+        Box::pin(Sink::close(self, ending))
     }
 }
 

@@ -110,9 +110,20 @@ pub trait Sink: Send + Sync + 'static {
     ///
     /// # Errors
     /// An error makes the run fail.
-    fn close(&self) -> impl Future<Output = Result<(), SinkError>> + Send {
+    fn close(&self, ending: Ending) -> impl Future<Output = Result<(), SinkError>> + Send {
+        let _ = ending;
         async { Ok(()) }
     }
+}
+
+/// How a run ended, for [`Sink::close`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All of the input was read and all of it is settled.
+    Complete,
+    /// A signal, a bad line or a failure ended the run. The tap will send again what comes after
+    /// the last STATE, so that a sink should keep what it needs to know it again.
+    Early,
 }
 
 /// What became of the records of a batch. Its numbers must add up to the batch's length: a record

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use singer_target::conformance::memory::{Memory, MemorySink};
 use singer_target::conformance::{Destination, Kit, Rule, Violations};
-use singer_target::sink::Rejection;
+use singer_target::sink::{Ending, Rejection};
 use singer_target::{Batch, BoxError, Report, Sink, SinkError, Stream};
 
 fn too_large() -> Json {
@@ -267,7 +267,7 @@ impl Sink for FlawedSink {
         }
     }
 
-    async fn close(&self) -> Result<(), SinkError> {
+    async fn close(&self, _: Ending) -> Result<(), SinkError> {
         match self.how {
             Wrong::LosesOnClose => self.memory.clear("orders"),
             Wrong::CannotCloseUnused if self.written.load(Ordering::Relaxed) == 0 => {

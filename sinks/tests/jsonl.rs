@@ -294,3 +294,28 @@ fn settings_that_do_not_fit_are_refused_together() {
         "{stderr}"
     );
 }
+
+/// A run that ends early keeps what the next one needs, and gives no file a name that is not whole.
+#[test]
+fn a_run_that_ends_early_is_gone_on_with() {
+    for load_method in ["append-only", "overwrite"] {
+        let place = Place::new(&json!({
+            "path": "out/{stream}.jsonl", "load_method": load_method,
+        }));
+        let bad_line = lines(101, 200) + "no message\n";
+        let output = place.run_in("", &(tap(0, 100) + &bad_line));
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(last_state(&*output.stdout), Some(100));
+        if load_method == "overwrite" {
+            assert!(
+                !place.files().contains(&"s.jsonl".to_owned()),
+                "{:?}",
+                place.files()
+            );
+        }
+        // 101 was written, but no STATE said so: the tap sends it again.
+        place.run(&tap(100, 200));
+        assert_eq!(place.files(), ["s.jsonl"]);
+        assert_eq!(place.ids(), (1..=200).collect::<Vec<_>>(), "{load_method}");
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::batch::Batch;
 use crate::retry;
-use crate::sink::{Rejection, Report, Sink, SinkError};
+use crate::sink::{Ending, Rejection, Report, Sink, SinkError};
 use crate::stream::Stream;
 use crate::value::Value;
 
@@ -168,8 +168,8 @@ impl<S: Sink> Sink for Chaos<S> {
         self.inner.takes_null_keys()
     }
 
-    async fn close(&self) -> Result<(), SinkError> {
-        self.inner.close().await
+    async fn close(&self, ending: Ending) -> Result<(), SinkError> {
+        self.inner.close(ending).await
     }
 }
 

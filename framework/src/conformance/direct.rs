@@ -12,7 +12,7 @@ use super::chaos::Fault;
 use super::held::{Entry, mark};
 use super::trial::{Trial, batch};
 use super::{Destination, Rule, Violation};
-use crate::sink::Sink;
+use crate::sink::{Ending, Sink};
 
 pub(super) async fn check<D: Destination>(trial: &Trial<'_, D>) -> Result<(), Violation> {
     match trial.rule {
@@ -329,11 +329,16 @@ async fn close<D: Destination>(trial: &Trial<'_, D>) -> Result<(), Violation> {
         trial.verify(&all, trial.once(), when).await?;
     }
     // A run without a record.
-    trial.open_sink().await?.close().await.map_err(|error| {
-        trial.broken(format!(
-            "a sink that was not used cannot be closed: {error}"
-        ))
-    })?;
+    trial
+        .open_sink()
+        .await?
+        .close(Ending::Complete)
+        .await
+        .map_err(|error| {
+            trial.broken(format!(
+                "a sink that was not used cannot be closed: {error}"
+            ))
+        })?;
     trial.open().await?.close().await?;
     let when = "after runs that wrote nothing";
     trial.verify(&all, trial.once(), when).await

@@ -11,7 +11,7 @@ use super::{Destination, Options, Rule, Violation};
 use crate::batch::{Batch, OpenBatch};
 use crate::retry::{Delivered, Retry};
 use crate::shutdown::Shutdown;
-use crate::sink::{Sink, SinkError};
+use crate::sink::{Ending, Sink, SinkError};
 use crate::state::Ledger;
 use crate::stream::Stream;
 use crate::validate::Validator;
@@ -163,7 +163,7 @@ impl<D: Destination> Session<'_, D> {
     }
 
     pub(super) async fn close(&self) -> Result<(), Violation> {
-        let closed = self.sink.close().await;
+        let closed = self.sink.close(Ending::Complete).await;
         closed.map_err(|error| {
             let what = format!("the sink cannot be closed: {error}");
             self.trial.broken(what)

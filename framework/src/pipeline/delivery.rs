@@ -12,7 +12,7 @@ use crate::dead_letter::Invalid;
 use crate::error::RunError;
 use crate::plugin::ErasedSink;
 use crate::retry::{Delivered, Retry};
-use crate::sink::SinkError;
+use crate::sink::{Ending, SinkError};
 use crate::state::{Ticket, Tickets};
 use crate::stream::Stream;
 use crate::value::Value;
@@ -90,8 +90,8 @@ impl Delivery {
         }
     }
 
-    pub(super) async fn close(&self) -> Result<(), SinkError> {
-        self.sink.close().await
+    pub(super) async fn close(&self, ending: Ending) -> Result<(), SinkError> {
+        self.sink.close(ending).await
     }
 }
 

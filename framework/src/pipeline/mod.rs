@@ -29,6 +29,7 @@ use crate::plugin::ErasedSink;
 use crate::reader::Chunk;
 use crate::retry::{self, Retry};
 use crate::shutdown::{Shutdown, Signal};
+use crate::sink::Ending;
 use crate::state::Ledger;
 
 use delivery::Delivery;
@@ -109,7 +110,13 @@ impl Pipeline {
             // Only the first failure is returned.
             tracing::error!("while ending the run: {error}");
         }
-        let closed = self.delivery.close().await;
+        let complete = matches!(read, Ok(End::Complete)) && drained.is_ok();
+        let ending = if complete {
+            Ending::Complete
+        } else {
+            Ending::Early
+        };
+        let closed = self.delivery.close(ending).await;
         let emitted = self.sync_dead_letter().and_then(|()| {
             if closed.is_ok() {
                 self.collect_state();

@@ -58,7 +58,7 @@ impl Sink for LosesAtTheEnd {
         Ok(Report::all_written(batch))
     }
 
-    async fn close(&self) -> Result<(), SinkError> {
+    async fn close(&self, _: Ending) -> Result<(), SinkError> {
         Err(SinkError::permanent("the file could not be renamed"))
     }
 }

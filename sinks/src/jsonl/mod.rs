@@ -23,9 +23,6 @@
 //! records may be there twice, and still none is missing. The same holds for
 //! - a stream without key properties in which equal records follow one another where the tap starts
 //!   again: they cannot be told apart, and writing twice is better than losing;
-//! - a run that ended by itself without being complete, by a signal or a bad line: its journal is
-//!   gone, since the sink cannot tell such an end from a good one. If `load_method` is `overwrite`,
-//!   what such a run wrote replaces the file;
 //! - files that were changed or removed after the kill. Whoever removes a stream's files to start
 //!   anew must remove its journal too.
 //!
@@ -48,6 +45,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use singer_target::config::Problem;
+use singer_target::sink::Ending;
 use singer_target::{
     Batch, Report, Sink, SinkContext, SinkEntry, SinkError, SinkPlugin, Stream, inventory,
 };
@@ -147,8 +145,12 @@ impl Sink for Jsonl {
         IN_FLIGHT
     }
 
-    async fn close(&self) -> Result<(), SinkError> {
-        self.ask(Job::Close).await
+    async fn close(&self, ending: Ending) -> Result<(), SinkError> {
+        match ending {
+            Ending::Complete => self.ask(Job::Close).await,
+            // The journals stay, and files that are not whole get no name: the next run goes on.
+            Ending::Early => Ok(()),
+        }
     }
 }
 

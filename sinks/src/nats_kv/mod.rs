@@ -35,7 +35,7 @@ use singer_target::encoder::Encoder;
 use singer_target::plugin::{
     CheckPlugin, DiscoverPlugin, Encoders, SinkContext, SinkEntry, SinkPlugin,
 };
-use singer_target::sink::{Report, Sink, SinkError};
+use singer_target::sink::{Ending, Report, Sink, SinkError};
 use singer_target::stream::Stream;
 
 use bucket::Bucket;
@@ -178,7 +178,7 @@ impl Sink for NatsKv {
         writer.write(batch, lifeline).await
     }
 
-    async fn close(&self) -> Result<(), SinkError> {
+    async fn close(&self, _: Ending) -> Result<(), SinkError> {
         self.connection.close().await;
         Ok(())
     }
