@@ -1,10 +1,11 @@
-//! The NATS KV sink against the contract of every sink, with a real server.
+//! Our sinks against the contract of every sink, with a real server and real files.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use singer_sinks::encoders::{Json, MessagePack, MessagePackConfig};
+use singer_sinks::jsonl::{Jsonl, JsonlConfig};
 use singer_sinks::nats_kv::{NatsKv, config::NatsKvConfig};
 use singer_target::conformance::{Destination, Kit, Violations};
 use singer_target::encoder::Encoder;
@@ -12,6 +13,17 @@ use singer_target::plugin::{EncoderPlugin, SinkContext, SinkPlugin};
 use singer_target::{BoxError, SinkError};
 use target_tests::bucket::Bucket;
 use target_tests::nats_server::NatsServer;
+
+fn context() -> SinkContext {
+    let msgpack = MessagePack::build(MessagePackConfig::default());
+    let encoders: [(&str, Arc<dyn Encoder>); 2] =
+        [("json", Arc::new(Json)), ("msgpack", Arc::new(msgpack))];
+    SinkContext {
+        target_name: "conformance",
+        target_version: "0",
+        encoders: encoders.into_iter().collect(),
+    }
+}
 
 /// A bucket of its own.
 struct Place {
@@ -25,19 +37,7 @@ impl Destination for Place {
     async fn open(&self) -> Result<NatsKv, SinkError> {
         let config: NatsKvConfig =
             serde_json::from_value(self.settings.clone()).map_err(SinkError::config)?;
-        let encoders: [(&str, Arc<dyn Encoder>); 2] = [
-            ("json", Arc::new(Json)),
-            (
-                "msgpack",
-                Arc::new(MessagePack::build(MessagePackConfig::default())),
-            ),
-        ];
-        let context = SinkContext {
-            target_name: "conformance",
-            target_version: "0",
-            encoders: encoders.into_iter().collect(),
-        };
-        NatsKv::open(config, context).await
+        NatsKv::open(config, context()).await
     }
 
     async fn read(&self, stream: &str) -> Result<Vec<Value>, BoxError> {
@@ -92,4 +92,37 @@ async fn newer_on_the_oldest_server() -> Result<(), Violations> {
         json!({"refresh_mode": "newer", "replication_key": "n"}),
     )
     .await
+}
+
+/// A folder of its own.
+struct Folder(tempfile::TempDir);
+
+impl Destination for Folder {
+    type Sink = Jsonl;
+
+    async fn open(&self) -> Result<Jsonl, SinkError> {
+        let path = self.0.path().join("{stream}.jsonl");
+        let config: JsonlConfig =
+            serde_json::from_value(json!({"path": path})).map_err(SinkError::config)?;
+        Jsonl::open(config, context()).await
+    }
+
+    async fn read(&self, stream: &str) -> Result<Vec<Value>, BoxError> {
+        match std::fs::read_to_string(self.0.path().join(format!("{stream}.jsonl"))) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            text => text?
+                .lines()
+                .map(|line| Ok(serde_json::from_str(line)?))
+                .collect(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn files() -> Result<(), Violations> {
+    Kit::new(async || Ok(Folder(tempfile::tempdir()?)))
+        .appending()
+        .runs(10)
+        .check_all()
+        .await
 }
