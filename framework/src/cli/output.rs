@@ -29,6 +29,17 @@ pub(crate) fn print(text: &str) -> Result<(), RunError> {
 pub(crate) fn print_error(name: &str, error: &RunError) {
     let mut output = std::io::stderr().lock();
     for line in error.to_string().lines() {
+        // Names of streams come from the tap; a terminal must not obey them.
+        let line: String = line
+            .chars()
+            .map(|c| {
+                if c.is_control() {
+                    char::REPLACEMENT_CHARACTER
+                } else {
+                    c
+                }
+            })
+            .collect();
         // There is nobody left to tell if this fails.
         let _ = writeln!(output, "{name}: error: {line}");
     }

@@ -137,8 +137,16 @@ impl Pipeline {
             validate: self.settings.validate_records,
             null_keys: self.delivery.takes_null_keys(),
         };
-        let checked = check(stream, &message, rules, &self.intake.hasher)
-            .and_then(|key| self.delivery.validate(stream, message.record).map(|()| key));
+        let checked = match message.time_extracted {
+            Some(time) if self.intake.extraction_times => {
+                metadata::moment(time, &mut self.intake.extracted_at).ok_or_else(|| {
+                    "its \"time_extracted\" is not a date-time with an offset".to_owned()
+                })
+            }
+            _ => Ok(()),
+        }
+        .and_then(|()| check(stream, &message, rules, &self.intake.hasher))
+        .and_then(|key| self.delivery.validate(stream, message.record).map(|()| key));
         let key = match checked {
             Ok(key) => key,
             Err(problem) => {
@@ -155,14 +163,7 @@ impl Pipeline {
             }
         };
         let mut extracted_at = self.intake.received_at.as_str();
-        if self.intake.extraction_times
-            && let Some(time) = message.time_extracted
-        {
-            if metadata::moment(time, &mut self.intake.extracted_at).is_none() {
-                let problem =
-                    "the \"time_extracted\" of a RECORD message must be a date-time with an offset";
-                return Err(RunError::input(number, problem));
-            }
+        if message.time_extracted.is_some() {
             extracted_at = &self.intake.extracted_at;
         }
         let batch = source
@@ -291,9 +292,23 @@ fn key_hash(
         }
     }
     if stream.key_properties().is_empty() {
-        record.json_slice().hash(&mut hash);
+        hash_content(record, hasher).hash(&mut hash);
     }
     Ok(hash.finish())
+}
+
+/// Of a record without a key: the same whatever the order of its members, and whatever its
+/// `_sdc_*` members say of the loading.
+fn hash_content(record: Value<'_>, hasher: &RandomState) -> u64 {
+    let data = record
+        .members()
+        .filter(|(name, _)| !name.starts_with("_sdc_"));
+    data.fold(0, |sum: u64, (name, value)| {
+        let mut hash = hasher.build_hasher();
+        name.hash(&mut hash);
+        hash_key_part(value, &mut hash);
+        sum.wrapping_add(hash.finish())
+    })
 }
 
 /// Whatever a sink could take for the same key must have the same hash: `1`, `1.0` and `"1"` have.
@@ -321,6 +336,20 @@ mod tests {
         let tape = Tape::parsed(record);
         static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         key_hash(&stream, tape.root().expect("a record"), false, &HASHER).expect("a key")
+    }
+
+    #[test]
+    fn records_without_keys_are_known_by_their_content() {
+        let hasher = RandomState::new();
+        let content =
+            |record: &str| hash_content(Tape::parsed(record).root().expect("a value"), &hasher);
+        let one = content(r#"{"a":1,"b":"x"}"#);
+        assert_eq!(
+            one,
+            content(r#"{"b":"x","_sdc_deleted_at":"2026-01-01","a":1.0}"#)
+        );
+        assert_ne!(one, content(r#"{"a":1,"b":"y"}"#));
+        assert_ne!(one, content(r#"{"b":1,"a":"x"}"#));
     }
 
     #[test]

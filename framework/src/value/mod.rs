@@ -168,6 +168,30 @@ impl<'a> Value<'a> {
         Elements(self.children(Kind::Array))
     }
 
+    /// Whether two objects have the same members among those whose names `counts` lets through, in
+    /// any order and with equal values.
+    pub fn equals_in(self, other: Value<'_>, counts: impl Fn(&str) -> bool) -> bool {
+        /// With more members than this, looking through them one by one is too slow.
+        const LINEAR: usize = 64;
+        let mine = || self.members().filter(|(name, _)| counts(name));
+        let others = || other.members().filter(|(name, _)| counts(name));
+        let count = mine().count();
+        if count != others().count() {
+            return false;
+        }
+        if count > LINEAR {
+            let others: std::collections::HashMap<_, _> = others().collect();
+            return mine()
+                .all(|(name, value)| others.get(name).is_some_and(|found| *found == value));
+        }
+        // They nearly always have the same order, so look at the same place first.
+        let mut expected = others();
+        mine().all(|(name, value)| match expected.next() {
+            Some((same, candidate)) if same == name => candidate == value,
+            _ => other.get(name) == Some(value),
+        })
+    }
+
     fn children(self, kind: Kind) -> Children<'a> {
         let node = self.node();
         let end = if node.kind == kind {
@@ -238,34 +262,10 @@ impl PartialEq for Value<'_> {
             (ValueKind::Number, ValueKind::Number) => self.as_number() == other.as_number(),
             (ValueKind::String, ValueKind::String) => self.as_str() == other.as_str(),
             (ValueKind::Array, ValueKind::Array) => self.elements().eq(other.elements()),
-            (ValueKind::Object, ValueKind::Object) => {
-                self.members().count() == other.members().count()
-                    && equal_members(self.members(), *other)
-            }
+            (ValueKind::Object, ValueKind::Object) => self.equals_in(*other, |_| true),
             _ => false,
         }
     }
-}
-
-/// Whether `object` has each of `members` with an equal value.
-///
-/// Stored objects nearly always have the order of the new ones, so each look-up starts behind the
-/// member that matched before.
-pub(crate) fn equal_members<'a>(
-    members: impl Iterator<Item = (&'a str, Value<'a>)>,
-    object: Value<'_>,
-) -> bool {
-    let mut expected = object.members();
-    for (name, value) in members {
-        let found = match expected.next() {
-            Some((other, candidate)) if other == name => Some(candidate),
-            _ => object.get(name),
-        };
-        if found.is_none_or(|found| found != value) {
-            return false;
-        }
-    }
-    true
 }
 
 impl std::fmt::Debug for Value<'_> {
@@ -289,6 +289,24 @@ mod tests {
             "1",
         ] {
             assert_ne!(left.root(), Tape::parsed(other).root(), "{other}");
+        }
+    }
+
+    #[test]
+    fn objects_of_any_size_compare_in_any_order() {
+        for size in [3, 64, 65, 500] {
+            let member = |n: usize| format!("\"k{n}\":{n}");
+            let up: Vec<_> = (0..size).map(member).collect();
+            let down: Vec<_> = (0..size).rev().map(member).collect();
+            let up = Tape::parsed(&format!("{{{}}}", up.join(",")));
+            let mut other = format!("{{{}}}", down.join(","));
+            assert_eq!(up.root(), Tape::parsed(&other).root());
+            other = other.replace("\"k1\":1,", "\"k1\":9,");
+            assert_ne!(up.root(), Tape::parsed(&other).root());
+            let but_one = |name: &str| name != "k1";
+            let other = Tape::parsed(&other);
+            let (up, other) = (up.root().expect("a value"), other.root().expect("a value"));
+            assert!(up.equals_in(other, but_one));
         }
     }
 

@@ -46,7 +46,7 @@ use connect::Connection;
 use error::Failure;
 use key::{Collisions, KeyRules, KeyWriter};
 use read::{Reader, Way};
-use write::{Identity, Lifeline, StreamWriter, Window};
+use write::{Identity, Lifeline, StoredSizes, StreamWriter, Window};
 
 inventory::submit! {
     SinkEntry::of::<NatsKv>().with_check::<NatsKv>().with_discover::<NatsKv>()
@@ -140,11 +140,10 @@ impl Sink for NatsKv {
                 && other.subject_prefix == writer.subject_prefix
                 && other.keys.may_meet(&writer.keys)
             {
-                tracing::warn!(
-                    "records of the streams '{name}' and '{}' may have the same keys; give each a \
-                     bucket of its own with {{stream}} in 'bucket'",
-                    stream.name()
-                );
+                return Err(SinkError::permanent(format!(
+                    "its records may have the same keys as those of the stream '{name}'; give each \
+                     stream a bucket of its own with {{stream}} in the setting 'bucket'"
+                )));
             }
         }
         writers.insert(stream.name().to_owned(), writer);
@@ -212,6 +211,18 @@ impl NatsKv {
         let replication_key = config
             .replication_key_of(stream.name())
             .or_else(|| stream.bookmark_properties().first().map(String::as_str));
+        if let Some(key) = replication_key
+            && stream
+                .schema()
+                .get("properties")
+                .is_some_and(|all| all.get(key).is_none())
+        {
+            tracing::warn!(
+                "stream '{}': its schema has no property '{key}', which is to tell newer records \
+                 from older ones; without it, the data decide",
+                stream.name()
+            );
+        }
         let comparison = Comparison::new(
             stream.schema(),
             mode,
@@ -235,6 +246,7 @@ impl NatsKv {
             max_value_size: bucket.max_value_size(),
             mode,
             keep_history: bucket.history() != Some(1),
+            sizes: StoredSizes::default(),
             ttl: config
                 .record_ttl_seconds
                 .map(|seconds| format!("{seconds}s").as_str().into()),

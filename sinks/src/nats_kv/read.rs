@@ -60,8 +60,10 @@ pub(super) struct Reader {
 const MAX_KEYS: usize = 1024;
 /// Single gets under way at once.
 const CONCURRENT_GETS: usize = 64;
-/// A bound on a request's size that any server's `max_payload` allows, or nearly any.
+/// A bound on a request's size, beside the server's `max_payload`.
 const MAX_REQUEST_BYTES: usize = 256 * 1024;
+/// What a request has besides its keys.
+const REQUEST_FRAME: usize = 32;
 
 const BAD_REQUEST: u16 = 408;
 const TOO_MANY_RESULTS: u16 = 413;
@@ -155,9 +157,12 @@ impl Reader {
     fn end_of_chunk(&self, keys: &[&str], start: usize, most: usize) -> usize {
         const QUOTES_AND_COMMA: usize = 3;
         let mut bytes = 0;
+        let limit = MAX_REQUEST_BYTES
+            .min(self.client.max_payload())
+            .saturating_sub(REQUEST_FRAME);
         let fit = keys[start..].iter().take(most).take_while(|key| {
             bytes += self.subject_prefix.len() + key.len() + QUOTES_AND_COMMA;
-            bytes <= MAX_REQUEST_BYTES
+            bytes <= limit
         });
         start + fit.count().max(1)
     }

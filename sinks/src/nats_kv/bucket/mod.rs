@@ -6,7 +6,7 @@
 
 mod settings;
 
-use async_nats::jetstream::stream::Config as StreamConfig;
+use async_nats::jetstream::stream::{Config as StreamConfig, RetentionPolicy};
 use serde_json::{Value as Json, json};
 use singer_target::sink::SinkError;
 
@@ -197,6 +197,17 @@ impl Bucket {
             "is sealed: it takes no more values"
         } else if self.config.no_ack {
             "does not acknowledge writes (no_ack), so no write can be known to be stored"
+        } else if self.config.retention != RetentionPolicy::Limits {
+            "does not keep every value (its retention is not by limits)"
+        } else if self.config.subject_transform.is_some() {
+            "stores values under other keys (it has a subject_transform)"
+        } else if self
+            .config
+            .mirror
+            .as_ref()
+            .is_some_and(|mirror| mirror.external.is_none())
+        {
+            "is a mirror of another bucket in the same account; load into that one"
         } else {
             return Ok(());
         };

@@ -204,18 +204,5 @@ fn is_data(name: &str) -> bool {
 }
 
 fn equal_data(left: Value<'_>, right: Value<'_>) -> bool {
-    let data = |value: &Value<'_>| value.members().filter(|(name, _)| is_data(name)).count();
-    let mut expected = right.members();
-    data(&left) == data(&right)
-        && left
-            .members()
-            .filter(|(name, _)| is_data(name))
-            .all(|(name, value)| {
-                // Stored objects nearly always have the order of the new ones.
-                let found = match expected.next() {
-                    Some((other, candidate)) if other == name => Some(candidate),
-                    _ => right.get(name),
-                };
-                found == Some(value)
-            })
+    left.equals_in(right, is_data)
 }

@@ -147,6 +147,13 @@ impl<'a> Chains<'a> {
         self.chains[chain].known = found.map_or(Known::Absent, Known::Stored);
     }
 
+    /// Lets go of what was stored under the keys of chains that are done: it may be large.
+    pub(super) fn forget(&mut self, chains: std::ops::Range<usize>) {
+        for chain in &mut self.chains[chains] {
+            chain.known = Known::Unread;
+        }
+    }
+
     /// The next write of a chain; `None` if nothing is left to be written.
     pub(super) fn choose(&mut self, chain: usize) -> Option<Write> {
         if self.policy.written_before || self.chains[chain].conflicts > 0 {

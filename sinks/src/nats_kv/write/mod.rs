@@ -5,10 +5,12 @@ mod chains;
 mod identity;
 mod lifeline;
 mod prepare;
+mod sizes;
 
 pub(super) use acks::Window;
 pub(super) use identity::Identity;
 pub(super) use lifeline::Lifeline;
+pub(super) use sizes::StoredSizes;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +52,8 @@ pub(super) struct StreamWriter {
     pub(super) max_value_size: Option<usize>,
     pub(super) mode: RefreshMode,
     pub(super) keep_history: bool,
+    /// How large the stored values are.
+    pub(super) sizes: StoredSizes,
     /// How long a record lives, as the server wants it written.
     pub(super) ttl: Option<header::HeaderValue>,
 }
@@ -122,15 +126,38 @@ impl StreamWriter {
         policy: Policy,
         lifeline: &mut Lifeline,
     ) -> Result<Option<Failure>, Failure> {
-        let mut cause = None;
-        let mut open: Vec<usize> = (0..chains.len()).collect();
-        if self.mode != RefreshMode::Full || policy.written_before {
-            let keys: Vec<_> = open.iter().map(|chain| chains.key(*chain)).collect();
-            let found = lifeline.bind(self.reader.last(&keys)).await?;
-            for (chain, found) in open.iter().zip(found) {
-                chains.found(*chain, found);
-            }
+        if self.mode == RefreshMode::Full && !policy.written_before {
+            let all = (0..chains.len()).collect();
+            return self.write_open(prepared, chains, all, lifeline).await;
         }
+        let mut cause = None;
+        let mut start = 0;
+        while start < chains.len() {
+            let end = chains.len().min(start + self.sizes.keys_at_once());
+            let keys: Vec<_> = (start..end).map(|chain| chains.key(chain)).collect();
+            let found = lifeline.bind(self.reader.last(&keys)).await?;
+            self.sizes.note(&found);
+            for (chain, found) in (start..end).zip(found) {
+                chains.found(chain, found);
+            }
+            let open = (start..end).collect();
+            let failure = self.write_open(prepared, chains, open, lifeline).await?;
+            cause = cause.or(failure);
+            chains.forget(start..end);
+            start = end;
+        }
+        Ok(cause)
+    }
+
+    /// Writes the chains that are open, in rounds: each ends when all its acks have come.
+    async fn write_open(
+        &self,
+        prepared: &Prepared,
+        chains: &mut Chains<'_>,
+        mut open: Vec<usize>,
+        lifeline: &mut Lifeline,
+    ) -> Result<Option<Failure>, Failure> {
+        let mut cause = None;
         while !open.is_empty() {
             let mut round = self.window.round(lifeline.clone());
             let mark = self.bucket.mark();
