@@ -20,11 +20,21 @@ use crate::value::Value;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Invalid<'a> {
     pub(crate) stream: &'a Arc<Stream>,
-    pub(crate) record: Value<'a>,
-    pub(crate) time_extracted: Option<Value<'a>>,
+    pub(crate) content: Content<'a>,
     pub(crate) line: u64,
     /// What is wrong with it, without its values.
     pub(crate) reason: &'a str,
+}
+
+/// What there is of an invalid record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Content<'a> {
+    Record {
+        record: Value<'a>,
+        time_extracted: Option<Value<'a>>,
+    },
+    /// The whole line, in well-formed JSON, of a record that cannot be read.
+    Line(&'a str),
 }
 
 /// An open dead letter with the tickets of what is written but not yet durable.
@@ -92,15 +102,27 @@ impl DeadLetter {
         }
         let name = json!(stream.name());
         let error = json!({"line": line, "reason": reason});
-        self.buffer.push_str(&format!(
-            r#"{{"type":"RECORD","stream":{name},"error":{error},"record":"#
-        ));
-        invalid.record.write_json(&mut self.buffer);
-        if let Some(time) = invalid.time_extracted {
-            self.buffer.push_str(r#","time_extracted":"#);
-            time.write_json(&mut self.buffer);
+        match invalid.content {
+            Content::Record {
+                record,
+                time_extracted,
+            } => {
+                self.buffer.push_str(&format!(
+                    r#"{{"type":"RECORD","stream":{name},"error":{error},"record":"#
+                ));
+                record.write_json(&mut self.buffer);
+                if let Some(time) = time_extracted {
+                    self.buffer.push_str(r#","time_extracted":"#);
+                    time.write_json(&mut self.buffer);
+                }
+                self.buffer.push_str("}\n");
+            }
+            Content::Line(line) => {
+                let members = line.trim().trim_start_matches('{');
+                self.buffer
+                    .push_str(&format!("{{\"error\":{error},{members}\n"));
+            }
         }
-        self.buffer.push_str("}\n");
         self.tickets.push(ticket);
     }
 
@@ -156,8 +178,10 @@ mod tests {
         let mut dead_letter = DeadLetter::open(&path).expect("opens");
         let invalid = Invalid {
             stream: &stream,
-            record: record.root().expect("a record"),
-            time_extracted: Some(record.root().expect("a record")),
+            content: Content::Record {
+                record: record.root().expect("a record"),
+                time_extracted: record.root(),
+            },
             line: 1,
             reason: "odd",
         };

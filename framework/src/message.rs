@@ -12,6 +12,11 @@ pub(crate) enum Message<'a> {
     Record(RecordMessage<'a>),
     /// `None` for `null`, which some taps send when they have no state.
     State(Option<Value<'a>>),
+    /// A RECORD in well-formed JSON that has something in it which we cannot carry.
+    Unreadable {
+        stream: String,
+        problem: String,
+    },
 }
 
 #[derive(Debug)]
@@ -34,7 +39,11 @@ pub(crate) struct RecordMessage<'a> {
 
 /// Reads a line onto `tape`. The error says what is wrong with it.
 pub(crate) fn parse<'a>(line: &[u8], tape: &'a mut Tape) -> Result<Message<'a>, String> {
-    tape.parse(line).map_err(|error| error.to_string())?;
+    if let Err(error) = tape.parse(line) {
+        let problem = error.to_string();
+        let stream = stream_of_record(line).ok_or(&*problem)?;
+        return Ok(Message::Unreadable { stream, problem });
+    }
     let whole = tape
         .root()
         .filter(|value| value.kind() == ValueKind::Object)
@@ -52,6 +61,22 @@ pub(crate) fn parse<'a>(line: &[u8], tape: &'a mut Tape) -> Result<Message<'a>, 
         Some(_) => Err("unknown message type; known are SCHEMA, RECORD and STATE".to_owned()),
         None => Err("the \"type\" of a Singer message must be a string".to_owned()),
     }
+}
+
+/// The stream of a RECORD that could not be read, if the line is a whole one: then only this record
+/// is at fault. Lone surrogates, deep nesting and endless numbers are well-formed JSON.
+fn stream_of_record(line: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Envelope {
+        #[serde(rename = "type")]
+        kind: String,
+        stream: String,
+        #[serde(rename = "record")]
+        _record: serde::de::IgnoredAny,
+    }
+    let text = std::str::from_utf8(line).ok()?;
+    let envelope: Envelope = serde_json::from_str(text).ok()?;
+    (envelope.kind == "RECORD" && !envelope.stream.is_empty()).then_some(envelope.stream)
 }
 
 fn record(whole: Value<'_>) -> Result<Message<'_>, String> {
@@ -151,6 +176,30 @@ mod tests {
         let Ok(Message::State(None)) = parse(br#"{"type":"STATE","value":null}"#, &mut tape) else {
             panic!("a state")
         };
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_carried_is_told_from_a_broken_line() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let long = "1".repeat(5_000);
+        for bad in [
+            r#""\ud800""#,
+            r#""\udc00x""#,
+            "1e9999999999999999",
+            &deep,
+            &long,
+        ] {
+            let line =
+                |end| format!(r#"{{"type":"RECORD","stream":"s","record":{{"a":{bad}}}{end}"#);
+            let mut tape = Tape::new();
+            match parse(line("}").as_bytes(), &mut tape) {
+                Ok(Message::Unreadable { stream, .. }) => assert_eq!(stream, "s"),
+                other => panic!("{other:?}"),
+            }
+            assert!(parse(line("").as_bytes(), &mut tape).is_err());
+            let state = format!(r#"{{"type":"STATE","value":{{"a":{bad}}}}}"#);
+            assert!(parse(state.as_bytes(), &mut tape).is_err());
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::Pipeline;
 use crate::batch::{Batch, KeysInFlight, OpenBatch};
 use crate::config::OnInvalidRecord;
-use crate::dead_letter::Invalid;
+use crate::dead_letter::{Content, Invalid};
 use crate::error::RunError;
 use crate::plugin::ErasedSink;
 use crate::retry::{Delivered, Retry};
@@ -141,8 +141,10 @@ impl Pipeline {
             let record = delivered.batch.record(rejection.index);
             let invalid = Invalid {
                 stream: delivered.batch.stream(),
-                record: record.value(),
-                time_extracted: None,
+                content: Content::Record {
+                    record: record.value(),
+                    time_extracted: None,
+                },
                 line: record.line(),
                 reason: &rejection.reason,
             };

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Pipeline;
 use crate::batch::{KeyHash, OpenBatch};
-use crate::dead_letter::Invalid;
+use crate::dead_letter::{Content, Invalid};
 use crate::error::RunError;
 use crate::message::{self, Message, RecordMessage, SchemaMessage};
 use crate::metadata;
@@ -114,6 +114,9 @@ impl Pipeline {
                 Ok(())
             }
             Ok(Message::State(None)) => Ok(()),
+            Ok(Message::Unreadable { stream, problem }) => {
+                self.take_unreadable(number, line, &stream, &problem)
+            }
             Ok(Message::Schema(schema)) => self.take_schema(number, schema).await,
             Err(problem) => Err(RunError::input(number, problem)),
         };
@@ -128,8 +131,7 @@ impl Pipeline {
         message: RecordMessage<'_>,
     ) -> Result<Option<OpenBatch>, RunError> {
         let Some(source) = self.intake.streams.get_mut(message.stream) else {
-            let problem = format!("a RECORD of stream '{}' before its SCHEMA", message.stream);
-            return Err(RunError::input(number, problem));
+            return Err(before_schema(number, message.stream));
         };
         let ticket = self.ledger.admit();
         let stream = &source.stream;
@@ -153,8 +155,10 @@ impl Pipeline {
                 let stream = Arc::clone(stream);
                 let invalid = Invalid {
                     stream: &stream,
-                    record: message.record,
-                    time_extracted: message.time_extracted,
+                    content: Content::Record {
+                        record: message.record,
+                        time_extracted: message.time_extracted,
+                    },
                     line: number,
                     reason: &problem,
                 };
@@ -187,6 +191,28 @@ impl Pipeline {
         } else {
             None
         })
+    }
+
+    /// Deals with a record that cannot be carried.
+    fn take_unreadable(
+        &mut self,
+        number: u64,
+        line: &[u8],
+        stream: &str,
+        problem: &str,
+    ) -> Result<(), RunError> {
+        let Some(source) = self.intake.streams.get(stream) else {
+            return Err(before_schema(number, stream));
+        };
+        let stream = Arc::clone(&source.stream);
+        let invalid = Invalid {
+            stream: &stream,
+            content: Content::Line(std::str::from_utf8(line).unwrap_or_default()),
+            line: number,
+            reason: problem,
+        };
+        let ticket = self.ledger.admit();
+        self.reject(&invalid, ticket)
     }
 
     /// Learns of a stream, or of a change of one.
@@ -244,6 +270,13 @@ impl Pipeline {
         );
         Ok(())
     }
+}
+
+fn before_schema(number: u64, stream: &str) -> RunError {
+    RunError::input(
+        number,
+        format!("a RECORD of stream '{stream}' before its SCHEMA"),
+    )
 }
 
 /// What is asked of a record.
