@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::error::RunError;
+use crate::run_error::RunError;
 use crate::state::{Ticket, Tickets};
 use crate::stream::Stream;
 use crate::value::Value;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::RunError;
+use crate::run_error::RunError;
 
 /// How long to leave an output alone that takes nothing, also when the interval is 0: a STATE that
 /// is always due would keep the pipeline from reading.

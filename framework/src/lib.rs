@@ -36,6 +36,7 @@ mod pipeline;
 pub mod plugin;
 mod reader;
 mod retry;
+mod run_error;
 mod shutdown;
 pub mod sink;
 mod state;

@@ -8,7 +8,7 @@ use std::io::Read;
 
 use tokio::sync::mpsc;
 
-use crate::error::RunError;
+use crate::run_error::RunError;
 
 /// How much is read at once. A pipe gives 64 KiB at most, a file as much as is asked for.
 const READ_SIZE: usize = 128 * 1024;

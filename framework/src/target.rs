@@ -13,10 +13,10 @@ use crate::config::{
 };
 use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
-use crate::error::RunError;
 use crate::pipeline::{End, Pipeline};
 use crate::plugin::{Registry, SinkContext, SinkEntry};
 use crate::reader;
+use crate::run_error::RunError;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 

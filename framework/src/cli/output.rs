@@ -9,8 +9,8 @@ use super::DiscoverFormat;
 use crate::catalog::Catalog;
 use crate::check::Verdict;
 use crate::config::Settings;
-use crate::error::RunError;
 use crate::plugin::{SinkContext, SinkEntry};
+use crate::run_error::RunError;
 use crate::sink::SinkError;
 
 /// Prints to standard output. A reader who has seen enough, such as `head`, is no failure.

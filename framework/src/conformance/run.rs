@@ -20,9 +20,9 @@ use super::{Destination, Rule, Violation};
 use crate::batch::Batch;
 use crate::config::{OnInvalidRecord, TargetSettings};
 use crate::emitter::Emitter;
-use crate::error::RunError;
 use crate::pipeline::{End, Pipeline};
 use crate::reader;
+use crate::run_error::RunError;
 use crate::shutdown::{Shutdown, Signal};
 
 /// What ends a run before its input does.

@@ -1,0 +1,148 @@
+//! How a plugin is registered: a descriptor of function pointers that is known at compile time.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::{CheckPlugin, DiscoverPlugin, EncoderPlugin, ErasedSink, SinkContext, SinkPlugin};
+use crate::catalog::Catalog;
+use crate::check::Finding;
+use crate::config::{ConfigError, Section, Settings};
+use crate::encoder::Encoder;
+use crate::sink::SinkError;
+
+type Operation<T> = fn(&Settings, SinkContext) -> BoxFuture<'static, Result<T, SinkError>>;
+
+/// The registration of a [`SinkPlugin`].
+///
+/// ```
+/// use singer_target::{
+///     Batch, Report, Sink, SinkContext, SinkEntry, SinkError, SinkPlugin, inventory,
+/// };
+///
+/// /// The settings of the sink.
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Config {
+///     /// The server's address.
+///     server_url: String,
+/// }
+///
+/// struct Somewhere;
+///
+/// impl Sink for Somewhere {
+///     async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+///         // …
+///         Ok(Report::all_written(batch))
+///     }
+/// }
+///
+/// impl SinkPlugin for Somewhere {
+///     const NAME: &'static str = "somewhere";
+///     const DESCRIPTION: &'static str = "Loads records into somewhere";
+///     type Config = Config;
+///     type Sink = Self;
+///
+///     async fn open(config: Config, _context: SinkContext) -> Result<Self, SinkError> {
+///         if config.server_url.is_empty() {
+///             return Err(SinkError::config("server_url is empty"));
+///         }
+///         Ok(Self)
+///     }
+/// }
+///
+/// inventory::submit! { SinkEntry::of::<Somewhere>() }
+///
+/// // It is found by its name in every binary that this crate is linked into.
+/// let registry = singer_target::plugin::Registry::linked().unwrap();
+/// assert!(registry.sink("somewhere").is_ok());
+/// ```
+#[derive(Clone, Copy)]
+pub struct SinkEntry {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) section: Section,
+    /// The crate that it comes from, whose logs are shown as the framework's own are.
+    pub(crate) crate_name: fn() -> &'static str,
+    pub(crate) validate: fn(&Settings) -> Result<(), ConfigError>,
+    pub(crate) open: Operation<Arc<dyn ErasedSink>>,
+    pub(crate) check: Option<Operation<Vec<Finding>>>,
+    pub(crate) discover: Option<Operation<Catalog>>,
+}
+
+inventory::collect!(SinkEntry);
+
+impl SinkEntry {
+    /// Describes `P`.
+    #[must_use]
+    pub const fn of<P: SinkPlugin>() -> Self {
+        Self {
+            name: P::NAME,
+            description: P::DESCRIPTION,
+            section: Section::of::<P::Config>(P::DESCRIPTION),
+            crate_name: || {
+                std::any::type_name::<P>()
+                    .split("::")
+                    .next()
+                    .unwrap_or_default()
+            },
+            validate: |settings| {
+                ConfigError::unless_empty(P::validate(&settings.section::<P::Config>()?))
+            },
+            open: |settings, context| {
+                let config = settings.section::<P::Config>();
+                Box::pin(async move {
+                    let sink = P::open(config.map_err(SinkError::config)?, context).await?;
+                    Ok(Arc::new(sink) as Arc<dyn ErasedSink>)
+                })
+            },
+            check: None,
+            discover: None,
+        }
+    }
+
+    /// Adds what `P` offers as a [`CheckPlugin`].
+    #[must_use]
+    pub const fn with_check<P: CheckPlugin>(mut self) -> Self {
+        self.check = Some(|settings, context| {
+            let config = settings.section::<P::Config>();
+            Box::pin(async move { P::check(config.map_err(SinkError::config)?, context).await })
+        });
+        self
+    }
+
+    /// Adds what `P` offers as a [`DiscoverPlugin`].
+    #[must_use]
+    pub const fn with_discover<P: DiscoverPlugin>(mut self) -> Self {
+        self.discover = Some(|settings, context| {
+            let config = settings.section::<P::Config>();
+            Box::pin(async move { P::discover(config.map_err(SinkError::config)?, context).await })
+        });
+        self
+    }
+}
+
+/// The registration of an [`EncoderPlugin`].
+#[derive(Clone, Copy)]
+pub struct EncoderEntry {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) section: Section,
+    pub(crate) build: fn(&Settings) -> Result<Arc<dyn Encoder>, ConfigError>,
+}
+
+inventory::collect!(EncoderEntry);
+
+impl EncoderEntry {
+    /// Describes `P`.
+    #[must_use]
+    pub const fn of<P: EncoderPlugin>() -> Self {
+        Self {
+            name: P::NAME,
+            description: P::DESCRIPTION,
+            section: Section::of::<P::Config>(P::DESCRIPTION),
+            build: |settings| {
+                Ok(Arc::new(P::build(settings.section::<P::Config>()?)) as Arc<dyn Encoder>)
+            },
+        }
+    }
+}

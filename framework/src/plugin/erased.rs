@@ -1,0 +1,46 @@
+//! The engine's side of a sink: typed for its author, erased for the pipeline.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::batch::Batch;
+use crate::sink::{Ending, Report, Sink, SinkError};
+use crate::stream::Stream;
+use crate::value::Value;
+
+/// The engine's side of a [`Sink`]: the same, with its futures boxed.
+pub(crate) trait ErasedSink: Send + Sync {
+    fn write<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Report, SinkError>>;
+    fn open_stream<'a>(&'a self, stream: &'a Arc<Stream>) -> BoxFuture<'a, Result<(), SinkError>>;
+    fn validate(&self, stream: &Stream, record: Value<'_>) -> Result<(), String>;
+    fn concurrency(&self) -> usize;
+    fn takes_null_keys(&self) -> bool;
+    fn close(&self, ending: Ending) -> BoxFuture<'_, Result<(), SinkError>>;
+}
+
+impl<S: Sink> ErasedSink for S {
+    fn write<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Report, SinkError>> {
+        Box::pin(Sink::write(self, batch))
+    }
+
+    fn open_stream<'a>(&'a self, stream: &'a Arc<Stream>) -> BoxFuture<'a, Result<(), SinkError>> {
+        Box::pin(Sink::open_stream(self, stream))
+    }
+
+    fn validate(&self, stream: &Stream, record: Value<'_>) -> Result<(), String> {
+        Sink::validate(self, stream, record)
+    }
+
+    fn concurrency(&self) -> usize {
+        Sink::concurrency(self).max(1)
+    }
+
+    fn takes_null_keys(&self) -> bool {
+        Sink::takes_null_keys(self)
+    }
+
+    fn close(&self, ending: Ending) -> BoxFuture<'_, Result<(), SinkError>> {
+        Box::pin(Sink::close(self, ending))
+    }
+}
