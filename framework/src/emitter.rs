@@ -115,26 +115,8 @@ impl Emitter {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Output(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Output {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0
-                .lock()
-                .expect("not poisoned")
-                .extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::captured::Captured;
 
     struct Closed;
 
@@ -150,7 +132,7 @@ mod tests {
 
     #[test]
     fn states_are_coalesced_and_the_last_is_always_printed() {
-        let output = Output::default();
+        let output = Captured::default();
         let mut emitter =
             Emitter::spawn(output.clone(), Duration::from_secs(3600)).expect("starts");
         for state in ["1", "2", "3"] {
@@ -158,7 +140,7 @@ mod tests {
             emitter.print_due().expect("printed");
         }
         emitter.finish().expect("printed");
-        assert_eq!(*output.0.lock().expect("not poisoned"), b"1\n3\n");
+        assert_eq!(output.text(), "1\n3\n");
     }
 
     /// Takes nothing until it is let go.

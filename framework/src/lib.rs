@@ -20,6 +20,8 @@
 
 pub mod about;
 pub mod batch;
+#[cfg(test)]
+mod captured;
 pub mod catalog;
 pub mod check;
 pub mod cli;

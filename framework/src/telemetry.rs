@@ -172,26 +172,12 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Buffer {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().expect("not poisoned").write(bytes)
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::captured::Captured;
 
     /// What is written when the framework and a driver log at each level.
     fn logged(level: Level, format: LogFormat) -> Vec<String> {
-        let buffer = Buffer::default();
+        let buffer = Captured::default();
         let writer = buffer.clone();
         let targets = targets(level, ["target_x"].into_iter());
         let layer = layer(targets, format, false, move || writer.clone());
@@ -201,9 +187,7 @@ mod tests {
             tracing::info!(target: "some_driver", "pinged");
             tracing::warn!(target: "some_driver", "slow");
         });
-        let bytes = buffer.0.lock().expect("not poisoned").clone();
-        let text = String::from_utf8(bytes).expect("UTF-8");
-        text.lines().map(str::to_owned).collect()
+        buffer.text().lines().map(str::to_owned).collect()
     }
 
     #[test]

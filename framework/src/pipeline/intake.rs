@@ -221,9 +221,9 @@ impl Pipeline {
         number: u64,
         message: SchemaMessage<'_>,
     ) -> Result<(), RunError> {
-        let text = message.whole.to_json();
         let known = self.intake.streams.get_mut(message.stream);
-        if known.as_ref().is_some_and(|source| source.message == text) {
+        let repeated = |source: &&mut Source| message.whole.json_slice() == Some(&*source.message);
+        if known.as_ref().is_some_and(repeated) {
             return Ok(());
         }
         let refused = |problem: String| {
@@ -264,7 +264,7 @@ impl Pipeline {
             name,
             Source {
                 stream,
-                message: text,
+                message: message.whole.to_json(),
                 batch: None,
             },
         );

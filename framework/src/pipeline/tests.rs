@@ -1,10 +1,8 @@
 //! Ends of a run that a real destination does not show on demand.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use super::*;
 use crate::batch::Batch;
+use crate::captured::Captured;
 use crate::reader;
 use crate::sink::{Report, Sink, SinkError};
 use crate::stream::Stream;
@@ -15,25 +13,8 @@ const INPUT: &str = r#"{"type":"SCHEMA","stream":"s","schema":{},"key_properties
 {"type":"STATE","value":{"n":1}}
 "#;
 
-#[derive(Clone, Default)]
-struct Output(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0
-            .lock()
-            .expect("not poisoned")
-            .extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 async fn run(sink: impl Sink, input: &'static str) -> (Result<End, RunError>, String) {
-    let output = Output::default();
+    let output = Captured::default();
     let settings = TargetSettings::default();
     let lines = reader::spawn(input.as_bytes(), settings.max_line_bytes).expect("starts");
     let emitter = Emitter::spawn(output.clone(), Duration::ZERO).expect("starts");
@@ -46,8 +27,7 @@ async fn run(sink: impl Sink, input: &'static str) -> (Result<End, RunError>, St
         false,
     );
     let (outcome, _) = pipeline.run(lines).await;
-    let printed = std::mem::take(&mut *output.0.lock().expect("not poisoned"));
-    (outcome, String::from_utf8(printed).expect("UTF-8"))
+    (outcome, output.text())
 }
 
 /// Writes everything, and cannot be closed.
