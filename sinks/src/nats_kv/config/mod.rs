@@ -114,8 +114,10 @@ pub struct NatsKvConfig {
     /// and `.`. Write the dot that shall separate it.
     pub key_prefix: String,
     /// How keys are written. `escaped`: `stream.part.part`, with `=XX` for each byte that a key
-    /// cannot have; every record has a key of its own. `legacy`: as the Python target wrote them,
-    /// for a bucket that it filled; a record whose key it could not write is invalid.
+    /// cannot have; only values that differ by nothing but their type share a key, as `1` and `"1"`
+    /// do. `legacy`: as the Python target wrote them, for a bucket that it filled; a record whose
+    /// key it could not write is invalid, and so is one whose key another record of the run has,
+    /// which is watched for the first 900,000 keys.
     pub key_format: KeyFormat,
     /// What the key of a record is made of, in a stream without key properties. `properties`: such
     /// a stream is an error. `hash`: a hash of the record's content without its `_sdc_*`
