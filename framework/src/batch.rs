@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::state::{Ticket, Tickets};
 use crate::stream::Stream;
-use crate::value::{Tape, Value};
+use crate::value::{Plain, Tape, Value};
 
 /// Records of one stream, in the order in which the tap sent them.
 ///
@@ -187,11 +187,21 @@ impl OpenBatch {
         self.tickets.push(ticket);
     }
 
-    /// Adds a member with a string that needs no escape to the last record, unless it has it.
-    pub(crate) fn append_member(&mut self, name: &str, value: &str) {
+    /// Adds a member to the last record, unless it has it.
+    pub(crate) fn append_member(&mut self, name: &str, value: Plain<'_>) {
         if let Some(last) = self.entries.last()
             && self.tape.value(last.at).get(name).is_none()
         {
+            self.tape.append_member(last.at, name, value);
+        }
+    }
+
+    /// Adds a member to the last record, in the place of one that it may have.
+    pub(crate) fn set_member(&mut self, name: &str, value: Plain<'_>) {
+        if let Some(last) = self.entries.last() {
+            if self.tape.value(last.at).get(name).is_some() {
+                self.tape.remove_member(last.at, name);
+            }
             self.tape.append_member(last.at, name, value);
         }
     }

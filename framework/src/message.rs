@@ -35,6 +35,8 @@ pub(crate) struct RecordMessage<'a> {
     /// Not yet known to be an object.
     pub(crate) record: Value<'a>,
     pub(crate) time_extracted: Option<Value<'a>>,
+    /// The version of its table.
+    pub(crate) version: Option<Value<'a>>,
 }
 
 /// Reads a line onto `tape`. The error says what is wrong with it.
@@ -83,11 +85,13 @@ fn record(whole: Value<'_>) -> Result<Message<'_>, String> {
     let mut stream = None;
     let mut record = None;
     let mut time_extracted = None;
+    let mut version = None;
     for (name, value) in whole.members() {
         match name {
             "stream" => stream = Some(value),
             "record" => record = Some(value),
             "time_extracted" => time_extracted = Some(value),
+            "version" => version = Some(value),
             _ => {}
         }
     }
@@ -95,6 +99,7 @@ fn record(whole: Value<'_>) -> Result<Message<'_>, String> {
         stream: stream_name("RECORD", stream)?,
         record: record.ok_or("a RECORD message must have a \"record\"")?,
         time_extracted: time_extracted.filter(|value| !value.is_null()),
+        version,
     }))
 }
 

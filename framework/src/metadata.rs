@@ -1,37 +1,169 @@
-//! When a record was extracted and received: `_sdc_extracted_at` and `_sdc_received_at`.
+//! The `_sdc_*` columns: when a record was extracted, received and batched, and of which version of
+//! its table it is.
 //!
-//! ISO 8601 with microseconds and `+00:00`, as the Meltano SDK writes them.
+//! Names and order are the Meltano SDK's. Moments are ISO 8601 with microseconds and `+00:00`,
+//! counts of time are milliseconds since 1970. What the tap has sent itself stays as it is, but for
+//! the table's version: it decides what ACTIVATE_VERSION deletes, and so the message's one counts.
 
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter, tz::Offset};
+use serde_json::{Value as JsonSchema, json};
 
-use crate::value::Value;
+use crate::batch::OpenBatch;
+use crate::value::{Plain, Value};
 
 /// The column that says when the tap read the record.
-pub(crate) const EXTRACTED_AT: &str = "_sdc_extracted_at";
+const EXTRACTED_AT: &str = "_sdc_extracted_at";
 /// The column that says when the target read it.
-pub(crate) const RECEIVED_AT: &str = "_sdc_received_at";
+const RECEIVED_AT: &str = "_sdc_received_at";
+/// The column that says when its batch was begun.
+const BATCHED_AT: &str = "_sdc_batched_at";
+/// The column that says when it was deleted at its source.
+const DELETED_AT: &str = "_sdc_deleted_at";
+/// The column that tells the order of two records.
+const SEQUENCE: &str = "_sdc_sequence";
+/// The column that says which version of its table it is of.
+const TABLE_VERSION: &str = "_sdc_table_version";
+/// The column that says when the run began.
+const SYNC_STARTED_AT: &str = "_sdc_sync_started_at";
 
 const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
-/// The present moment.
-pub(crate) fn now() -> String {
-    print(Timestamp::now())
+/// Which columns every record has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Columns {
+    /// None.
+    None,
+    /// When it was extracted and received.
+    Times,
+    /// All.
+    All,
+}
+
+impl Columns {
+    /// The schema of a stream whose records have these columns.
+    pub(crate) fn describe(self, mut schema: JsonSchema) -> JsonSchema {
+        let moments: &[&str] = match self {
+            Self::None => return schema,
+            Self::Times => &[EXTRACTED_AT, RECEIVED_AT],
+            Self::All => &[EXTRACTED_AT, RECEIVED_AT, BATCHED_AT, DELETED_AT],
+        };
+        let counts: &[&str] = match self {
+            Self::All => &[SEQUENCE, TABLE_VERSION, SYNC_STARTED_AT],
+            _ => &[],
+        };
+        let Some(properties) = schema
+            .get_mut("properties")
+            .and_then(JsonSchema::as_object_mut)
+        else {
+            return schema;
+        };
+        let mut add = |name: &str, column: JsonSchema| {
+            properties.entry(name).or_insert(column);
+        };
+        for name in moments {
+            add(
+                name,
+                json!({"type": ["null", "string"], "format": "date-time"}),
+            );
+        }
+        for name in counts {
+            add(name, json!({"type": ["null", "integer"]}));
+        }
+        schema
+    }
+}
+
+/// Gives records their columns.
+#[derive(Debug)]
+pub(crate) struct Stamp {
+    columns: Columns,
+    started: String,
+    received_at: String,
+    sequence: String,
+    extracted_at: String,
+    extracted: bool,
+}
+
+impl Stamp {
+    /// For a run that begins now.
+    pub(crate) fn new(columns: Columns) -> Self {
+        Self {
+            columns,
+            started: Timestamp::now().as_millisecond().to_string(),
+            received_at: String::new(),
+            sequence: String::new(),
+            extracted_at: String::new(),
+            extracted: false,
+        }
+    }
+
+    /// The records that follow are received now.
+    pub(crate) fn receive(&mut self) {
+        let now = Timestamp::now();
+        if self.columns == Columns::All {
+            self.sequence = now.as_millisecond().to_string();
+        }
+        self.received_at.clear();
+        // Writing to a string cannot fail.
+        let _ = print(now, &mut self.received_at);
+    }
+
+    /// Reads when the next record was extracted.
+    pub(crate) fn extract(&mut self, time_extracted: Option<Value<'_>>) -> Result<(), String> {
+        self.extracted = false;
+        let Some(time) = time_extracted.filter(|_| self.columns != Columns::None) else {
+            return Ok(());
+        };
+        moment(time, &mut self.extracted_at)
+            .ok_or("its \"time_extracted\" is not a date-time with an offset")?;
+        self.extracted = true;
+        Ok(())
+    }
+
+    /// When the records that are taken in now were received.
+    pub(crate) fn received_at(&self) -> &str {
+        &self.received_at
+    }
+
+    /// Adds the columns to the last record of a batch that was begun at `batched_at`. `version` is
+    /// that of the record's table.
+    pub(crate) fn mark(&self, batch: &mut OpenBatch, batched_at: &str, version: Option<Value<'_>>) {
+        if self.columns != Columns::None {
+            let extracted_at = if self.extracted {
+                &self.extracted_at
+            } else {
+                &self.received_at
+            };
+            batch.append_member(EXTRACTED_AT, Plain::Text(extracted_at));
+            batch.append_member(RECEIVED_AT, Plain::Text(&self.received_at));
+        }
+        if self.columns == Columns::All {
+            batch.append_member(BATCHED_AT, Plain::Text(batched_at));
+            batch.append_member(DELETED_AT, Plain::Null);
+            batch.append_member(SEQUENCE, Plain::Number(&self.sequence));
+        }
+        let version = version.and_then(Value::as_number).map(|it| it.as_str());
+        if self.columns == Columns::All {
+            match version {
+                Some(version) => batch.set_member(TABLE_VERSION, Plain::Number(version)),
+                None => batch.append_member(TABLE_VERSION, Plain::Null),
+            }
+            batch.append_member(SYNC_STARTED_AT, Plain::Number(&self.started));
+        }
+    }
 }
 
 /// The moment that a record's `time_extracted` names, or `None` if it names none.
-pub(crate) fn moment(time_extracted: Value<'_>, out: &mut String) -> Option<()> {
+fn moment(time_extracted: Value<'_>, out: &mut String) -> Option<()> {
     let moment: Timestamp = time_extracted.as_str()?.parse().ok()?;
     out.clear();
-    PRINTER
-        .print_timestamp_with_offset(&moment, Offset::UTC, &mut *out)
-        .ok()
+    print(moment, out)
 }
 
-fn print(moment: Timestamp) -> String {
-    let mut out = String::with_capacity(32);
-    // Writing to a string cannot fail.
-    let _ = PRINTER.print_timestamp_with_offset(&moment, Offset::UTC, &mut out);
-    out
+fn print(moment: Timestamp, out: &mut String) -> Option<()> {
+    PRINTER
+        .print_timestamp_with_offset(&moment, Offset::UTC, out)
+        .ok()
 }
 
 #[cfg(test)]
@@ -63,6 +195,22 @@ mod tests {
             let found = moment(tape.set_string(given), &mut out);
             assert_eq!(found.map(|()| out.as_str()), written, "{given}");
         }
-        assert_eq!(now().len(), "2024-02-29T12:00:00.000000+00:00".len());
+        let mut stamp = Stamp::new(Columns::Times);
+        stamp.receive();
+        assert_eq!(
+            stamp.received_at.len(),
+            "2024-02-29T12:00:00.000000+00:00".len()
+        );
+    }
+
+    #[test]
+    fn a_schema_gets_the_columns_that_it_has_not() {
+        let schema = json!({"properties": {"_sdc_sequence": {"type": "string"}}});
+        let all = Columns::All.describe(schema.clone());
+        assert_eq!(all["properties"].as_object().map(|all| all.len()), Some(7));
+        assert_eq!(all["properties"]["_sdc_sequence"]["type"], "string");
+        assert_eq!(all["properties"]["_sdc_deleted_at"]["format"], "date-time");
+        assert_eq!(Columns::None.describe(schema.clone()), schema);
+        assert_eq!(Columns::All.describe(json!({})), json!({}));
     }
 }

@@ -13,6 +13,7 @@ use crate::config::{
 };
 use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
+use crate::metadata::Columns;
 use crate::pipeline::{End, Pipeline};
 use crate::plugin::{Registry, SinkContext, SinkEntry};
 use crate::reader;
@@ -179,13 +180,18 @@ impl Target {
         let lines = reader::spawn(input, target.max_line_bytes)?;
         let interval = Duration::from_secs_f64(target.state_interval_seconds);
         let emitter = Emitter::spawn(std::io::stdout(), interval)?;
+        let columns = match (target.add_record_metadata, self.extraction_times) {
+            (true, _) => Columns::All,
+            (false, true) => Columns::Times,
+            (false, false) => Columns::None,
+        };
         let pipeline = Pipeline::new(
             target,
             sink,
             emitter,
             dead_letter,
             shutdown.clone(),
-            self.extraction_times,
+            columns,
         );
         let (outcome, summary) = pipeline.run(lines).await;
         summary.log();

@@ -17,7 +17,6 @@ pub(crate) enum Accept {
 
 /// Each one the SDK offers to every target.
 pub(crate) const SDK_SETTINGS: &[(&str, Accept)] = &[
-    ("add_record_metadata", Accept::Off(&[])),
     ("flattening_enabled", Accept::Off(&[])),
     ("hard_delete", Accept::Off(&[])),
     ("load_method", Accept::Off(&["append-only", "upsert"])),

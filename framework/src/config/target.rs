@@ -22,6 +22,13 @@ pub struct TargetSettings {
     /// as it is.
     pub validate_records: bool,
 
+    /// Add to every record the columns in which the Meltano SDK tells where it comes from:
+    /// `_sdc_extracted_at`, `_sdc_received_at`, `_sdc_batched_at`, `_sdc_deleted_at`,
+    /// `_sdc_sequence`, `_sdc_table_version` and `_sdc_sync_started_at`.
+    ///
+    /// Columns that the tap has sent stay as they are, with or without this setting.
+    pub add_record_metadata: bool,
+
     /// What to do with a record that cannot be loaded: it does not match its schema, its key is
     /// missing or null, or it is too large for the destination.
     pub on_invalid_record: OnInvalidRecord,
@@ -70,6 +77,7 @@ impl Default for TargetSettings {
     fn default() -> Self {
         Self {
             validate_records: true,
+            add_record_metadata: false,
             on_invalid_record: OnInvalidRecord::Fail,
             dead_letter_file: None,
             batch_size_rows: 1000,

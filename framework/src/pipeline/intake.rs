@@ -11,7 +11,7 @@ use super::Pipeline;
 use crate::batch::{KeyHash, OpenBatch};
 use crate::dead_letter::{Content, Invalid};
 use crate::message::{self, Message, RecordMessage, SchemaMessage};
-use crate::metadata;
+use crate::metadata::{Columns, Stamp};
 use crate::reader;
 use crate::run_error::RunError;
 use crate::sink::SinkError;
@@ -29,10 +29,8 @@ pub(super) struct Intake {
     /// The tape of the line that is being taken in.
     line: Tape,
     hasher: RandomState,
-    /// Whether records get `_sdc_extracted_at` and `_sdc_received_at`.
-    extraction_times: bool,
-    received_at: String,
-    extracted_at: String,
+    columns: Columns,
+    stamp: Stamp,
     /// Bytes of all open batches.
     open_bytes: usize,
 }
@@ -43,24 +41,25 @@ struct Source {
     /// Its SCHEMA message, to notice that it was repeated.
     message: String,
     batch: Option<OpenBatch>,
+    /// When that was opened.
+    batched_at: String,
 }
 
 impl Intake {
-    pub(super) fn new(extraction_times: bool) -> Self {
+    pub(super) fn new(columns: Columns) -> Self {
         Self {
             streams: HashMap::new(),
             line: Tape::new(),
             hasher: RandomState::new(),
-            extraction_times,
-            received_at: String::new(),
-            extracted_at: String::new(),
+            columns,
+            stamp: Stamp::new(columns),
             open_bytes: 0,
         }
     }
 
     /// Lines of one chunk were received at the same time.
     pub(super) fn start_chunk(&mut self) {
-        self.received_at = metadata::now();
+        self.stamp.receive();
     }
 
     /// When the oldest open batch was opened.
@@ -139,16 +138,12 @@ impl Pipeline {
             validate: self.settings.validate_records,
             null_keys: self.delivery.takes_null_keys(),
         };
-        let checked = match message.time_extracted {
-            Some(time) if self.intake.extraction_times => {
-                metadata::moment(time, &mut self.intake.extracted_at).ok_or_else(|| {
-                    "its \"time_extracted\" is not a date-time with an offset".to_owned()
-                })
-            }
-            _ => Ok(()),
-        }
-        .and_then(|()| check(stream, &message, rules, &self.intake.hasher))
-        .and_then(|key| self.delivery.validate(stream, message.record).map(|()| key));
+        let checked = self
+            .intake
+            .stamp
+            .extract(message.time_extracted)
+            .and_then(|()| check(stream, &message, rules, &self.intake.hasher))
+            .and_then(|key| self.delivery.validate(stream, message.record).map(|()| key));
         let key = match checked {
             Ok(key) => key,
             Err(problem) => {
@@ -166,19 +161,14 @@ impl Pipeline {
                 return Ok(None);
             }
         };
-        let mut extracted_at = self.intake.received_at.as_str();
-        if message.time_extracted.is_some() {
-            extracted_at = &self.intake.extracted_at;
-        }
-        let batch = source
-            .batch
-            .get_or_insert_with(|| OpenBatch::new(Arc::clone(stream)));
+        let stamp = &self.intake.stamp;
+        let batch = source.batch.get_or_insert_with(|| {
+            stamp.received_at().clone_into(&mut source.batched_at);
+            OpenBatch::new(Arc::clone(stream))
+        });
         let before = batch.bytes();
         batch.push(message.record, key, number, ticket);
-        if self.intake.extraction_times {
-            batch.append_member(metadata::EXTRACTED_AT, extracted_at);
-            batch.append_member(metadata::RECEIVED_AT, &self.intake.received_at);
-        }
+        stamp.mark(batch, &source.batched_at, message.version);
         self.intake.open_bytes += batch.bytes() - before;
         let (rows, bytes) = (batch.rows(), batch.bytes());
         if rows >= self.settings.batch_size_rows || bytes >= self.settings.batch_size_bytes {
@@ -245,7 +235,7 @@ impl Pipeline {
         }
         let stream = Stream::new(
             message.stream.to_owned(),
-            schema,
+            self.intake.columns.describe(schema),
             message.key_properties,
             message.bookmark_properties,
             validator,
@@ -266,6 +256,7 @@ impl Pipeline {
                 stream,
                 message: message.whole.to_json(),
                 batch: None,
+                batched_at: String::new(),
             },
         );
         Ok(())

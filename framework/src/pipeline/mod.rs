@@ -24,6 +24,7 @@ pub(crate) use summary::Summary;
 use crate::config::TargetSettings;
 use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
+use crate::metadata::Columns;
 use crate::plugin::ErasedSink;
 use crate::reader::Chunk;
 use crate::retry::{self, Retry};
@@ -65,7 +66,7 @@ impl Pipeline {
         emitter: Emitter,
         dead_letter: Option<DeadLetter>,
         shutdown: Shutdown,
-        extraction_times: bool,
+        columns: Columns,
     ) -> Self {
         let retry = Retry {
             max: Duration::from_secs_f64(settings.max_retry_seconds),
@@ -73,7 +74,7 @@ impl Pipeline {
             shutdown: shutdown.clone(),
         };
         Self {
-            intake: Intake::new(extraction_times),
+            intake: Intake::new(columns),
             delivery: Delivery::new(sink, retry),
             settings,
             ledger: Ledger::default(),

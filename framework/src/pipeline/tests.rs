@@ -24,7 +24,7 @@ async fn run(sink: impl Sink, input: &'static str) -> (Result<End, RunError>, St
         emitter,
         None,
         Shutdown::new(),
-        false,
+        Columns::None,
     );
     let (outcome, _) = pipeline.run(lines).await;
     (outcome, output.text())

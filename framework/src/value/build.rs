@@ -37,6 +37,15 @@ impl Node {
     }
 }
 
+/// A value whose text needs no escape.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Plain<'a> {
+    Null,
+    /// Must be a JSON number.
+    Number(&'a str),
+    Text(&'a str),
+}
+
 /// A container that is being filled.
 #[must_use]
 pub(super) struct Open {
@@ -249,9 +258,8 @@ impl Tape {
         offset(at)
     }
 
-    /// Adds a member with a string that needs no escape to the object at `at`, which must be the
-    /// last value of the tape.
-    pub(crate) fn append_member(&mut self, at: u32, name: &str, value: &str) {
+    /// Adds a member to the object at `at`, which must be the last value of the tape.
+    pub(crate) fn append_member(&mut self, at: u32, name: &str, value: Plain<'_>) {
         let object = at as usize;
         debug_assert_eq!(self.nodes[object].kind, Kind::Object);
         debug_assert_eq!(object + self.nodes[object].size as usize, self.nodes.len());
@@ -260,8 +268,31 @@ impl Tape {
         self.separate(&mut first);
         self.push_plain_str(name);
         self.colon();
-        self.push_plain_str(value);
+        match value {
+            Plain::Null => self.push_null(),
+            Plain::Number(text) => self.push_number(text),
+            Plain::Text(text) => self.push_plain_str(text),
+        }
         self.close(Open { at: object }, '}');
+    }
+
+    /// Takes a member out of the object at `at`, which must be the last value of the tape.
+    pub(crate) fn remove_member(&mut self, at: u32, name: &str) {
+        let object = at as usize;
+        let mut kept = Tape::new();
+        let open = kept.open_object();
+        let mut first = true;
+        for (other, value) in self.value(at).members().filter(|(other, _)| *other != name) {
+            kept.separate(&mut first);
+            kept.push_str(other);
+            kept.colon();
+            kept.append(value);
+        }
+        kept.close(open, '}');
+        let start = self.nodes[object].start as usize;
+        self.nodes.truncate(object);
+        self.text.truncate(start);
+        self.append(kept.value(0));
     }
 }
 
@@ -272,19 +303,24 @@ mod tests {
     #[test]
     fn members_can_be_added_to_the_last_value() {
         let mut tape = Tape::parsed(r#"{"a":"\n"}"#);
-        tape.append_member(0, "b", "x");
+        tape.append_member(0, "b", Plain::Text("x"));
         let mut copy = Tape::parsed("[1]");
         let at = copy.append(tape.value(0));
-        copy.append_member(at, "c", "y");
+        copy.append_member(at, "c", Plain::Text("y"));
+        copy.append_member(at, "d", Plain::Number("1.10"));
+        copy.append_member(at, "e", Plain::Null);
+        copy.remove_member(at, "b");
         let object = copy.value(at);
-        assert_eq!(object.to_json(), r#"{"a":"\n","b":"x","c":"y"}"#);
+        assert_eq!(object.to_json(), r#"{"a":"\n","c":"y","d":1.10,"e":null}"#);
         assert_eq!(object.get("a").and_then(Value::as_str), Some("\n"));
         assert_eq!(object.get("c").and_then(Value::as_str), Some("y"));
         assert_eq!(copy.value(0).to_json(), "[1]");
 
         let mut empty = Tape::parsed("{}");
-        empty.append_member(0, "a", "b");
+        empty.append_member(0, "a", Plain::Text("b"));
         assert_eq!(empty.value(0).to_json(), r#"{"a":"b"}"#);
+        empty.remove_member(0, "a");
+        assert_eq!(empty.value(0).to_json(), "{}");
     }
 
     #[test]

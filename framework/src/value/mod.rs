@@ -13,6 +13,7 @@ mod parse;
 mod serde;
 mod text;
 
+pub(crate) use build::Plain;
 pub use number::{BigNumbers, Number, NumberError};
 pub use parse::ParseError;
 pub use serde::WithBigNumbers;
