@@ -32,6 +32,9 @@ mod dead_letter;
 mod emitter;
 pub mod encoder;
 pub mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod message;
 mod metadata;
 mod pipeline;

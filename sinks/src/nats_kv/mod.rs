@@ -20,6 +20,9 @@ pub mod config;
 mod connect;
 mod discover;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 mod read;
 mod write;

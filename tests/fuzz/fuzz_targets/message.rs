@@ -1,0 +1,35 @@
+//! A line of the input: never a panic, and never another record than `serde_json` reads there.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+use singer_target::fuzzing::{Line, message};
+
+fuzz_target!(|line: &[u8]| {
+    let oracle = serde_json::from_slice::<Value>(line);
+    match message(line) {
+        Err(problem) => assert!(!problem.is_empty()),
+        // It is JSON, but of a kind that serde_json may refuse, too.
+        Ok(Line::Unreadable(stream)) => assert!(!stream.is_empty()),
+        Ok(taken) => {
+            let whole = oracle.expect("what we take is JSON");
+            let json = |text: &str| serde_json::from_str::<Value>(text).expect("we write JSON");
+            match taken {
+                Line::Schema(stream) => {
+                    assert_eq!(whole["type"], "SCHEMA");
+                    assert_eq!(whole["stream"], stream);
+                }
+                Line::Record(stream, record) => {
+                    assert_eq!(whole["type"], "RECORD");
+                    assert_eq!(whole["stream"], stream);
+                    assert_eq!(whole["record"], json(&record));
+                }
+                Line::State(state) => {
+                    assert_eq!(whole["type"], "STATE");
+                    assert_eq!(whole["value"], state.map_or(Value::Null, |state| json(&state)));
+                }
+                Line::Unreadable(_) => unreachable!(),
+            }
+        }
+    }
+});
