@@ -1,14 +1,18 @@
 //! Looks into a bucket with an ordinary NATS client: what is there, and every write that led to it.
 //!
-//! It reads the messages of the stream below the bucket by their numbers, and so sees everything:
+//! It reads the messages of the stream below the bucket, and so sees everything:
 //! markers, history, and keys that a client's own key rules would hide.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use async_nats::jetstream::{self, kv, stream};
+use async_nats::HeaderMap;
+use async_nats::jetstream::{self, consumer, kv, stream};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A key/value bucket on a test's server.
 #[derive(Debug, Clone)]
@@ -90,22 +94,50 @@ impl Bucket {
 
     /// Every message in the bucket, oldest first.
     pub async fn messages(&self) -> Vec<Entry> {
-        let state = self.state().await;
-        // A bucket that nothing was ever written to begins at 0, which is no revision.
-        let revisions = state.first_sequence.max(1)..=state.last_sequence;
-        futures_util::stream::iter(revisions)
-            .map(|revision| self.store.stream.get_raw_message(revision))
-            .buffered(64)
-            .filter_map(async |message| match message {
-                Ok(message) => Some(self.entry(message)),
-                // Overwritten: its bucket keeps fewer values than were written.
-                Err(error) if error.kind() == stream::LastRawMessageErrorKind::NoMessageFound => {
-                    None
-                }
-                Err(error) => panic!("cannot read a message of {}: {error}", self.name),
-            })
-            .collect()
+        let failed = |error: &dyn std::fmt::Display| -> ! {
+            panic!("cannot read the messages of {}: {error}", self.name)
+        };
+        let wanted = self.state().await.messages;
+        let consumer = self.reader().await;
+        let mut messages = Vec::new();
+        if wanted == 0 {
+            return messages;
+        }
+        let mut incoming = consumer
+            .messages()
             .await
+            .unwrap_or_else(|error| failed(&error));
+        while let Some(message) = incoming.next().await {
+            let message = message.unwrap_or_else(|error| failed(&error));
+            let info = message.info().unwrap_or_else(|error| failed(&error));
+            let (revision, last) = (info.stream_sequence, info.pending == 0);
+            let message = message.message;
+            messages.push(self.entry(
+                &message.subject,
+                message.headers.as_ref(),
+                message.payload,
+                revision,
+            ));
+            if last {
+                break;
+            }
+        }
+        messages
+    }
+
+    /// A consumer of all messages. While servers elect leaders it takes a while to get one.
+    async fn reader(&self) -> consumer::Consumer<consumer::pull::OrderedConfig> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let config = consumer::pull::OrderedConfig::default();
+            match self.store.stream.create_consumer(config).await {
+                Ok(consumer) => return consumer,
+                Err(error) if Instant::now() > deadline => {
+                    panic!("cannot read the messages of {}: {error}", self.name)
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
     }
 
     /// The values that the bucket holds now, by key, decoded.
@@ -137,7 +169,12 @@ impl Bucket {
         let subject = format!("$KV.{}.{key}", self.name);
         let stream = &self.store.stream;
         match stream.get_last_raw_message_by_subject(&subject).await {
-            Ok(message) => Some(self.entry(message)),
+            Ok(message) => Some(self.entry(
+                &message.subject,
+                Some(&message.headers),
+                message.payload,
+                message.sequence,
+            )),
             Err(error) if error.kind() == stream::LastRawMessageErrorKind::NoMessageFound => None,
             Err(error) => panic!("cannot read key {key}: {error}"),
         }
@@ -182,13 +219,19 @@ impl Bucket {
             .unwrap_or_else(|error| panic!("no stream below bucket {}: {error}", self.name))
     }
 
-    fn entry(&self, message: jetstream::message::StreamMessage) -> Entry {
+    fn entry(
+        &self,
+        subject: &str,
+        headers: Option<&HeaderMap>,
+        value: Bytes,
+        revision: u64,
+    ) -> Entry {
         let prefix = format!("$KV.{}.", self.name);
-        let header = |name: &str| message.headers.get(name).map(ToString::to_string);
+        let header = |name: &str| Some(headers?.get(name)?.to_string());
         Entry {
-            key: message.subject.trim_start_matches(&prefix).to_owned(),
-            value: message.payload.clone(),
-            revision: message.sequence,
+            key: subject.trim_start_matches(&prefix).to_owned(),
+            value,
+            revision,
             operation: header("KV-Operation").unwrap_or_else(|| "PUT".to_owned()),
             ttl: header("Nats-TTL"),
         }
