@@ -199,10 +199,7 @@ impl OpenBatch {
     /// Adds a member to the last record, in the place of one that it may have.
     pub(crate) fn set_member(&mut self, name: &str, value: Plain<'_>) {
         if let Some(last) = self.entries.last() {
-            if self.tape.value(last.at).get(name).is_some() {
-                self.tape.remove_member(last.at, name);
-            }
-            self.tape.append_member(last.at, name, value);
+            self.tape.set_member(last.at, name, value);
         }
     }
 

@@ -13,12 +13,13 @@
 //! |---|---|
 //! | [`target`] | the program: `Target::new(…).sink("nats-kv").run()` |
 //! | [`sink`], [`encoder`], [`plugin`] | what you implement, and how it is found |
-//! | [`batch`], [`stream`], [`value`] | what your sink is given |
+//! | [`batch`], [`stream`], [`value`], [`activation`] | what your sink is given |
 //! | [`catalog`], [`check`] | what `discover` and `check` tell |
 //! | `conformance` | a test kit for sinks, behind the feature of that name |
 //! | [`config`], [`about`], [`cli`], [`telemetry`] | settings, their documentation, command line, logs |
 
 pub mod about;
+pub mod activation;
 pub mod batch;
 #[cfg(test)]
 mod captured;

@@ -10,6 +10,7 @@ use crate::value::{Tape, Value, ValueKind};
 pub(crate) enum Message<'a> {
     Schema(SchemaMessage<'a>),
     Record(RecordMessage<'a>),
+    ActivateVersion(ActivateVersion<'a>),
     /// `None` for `null`, which some taps send when they have no state.
     State(Option<Value<'a>>),
     /// A RECORD in well-formed JSON that has something in it which we cannot carry.
@@ -39,6 +40,12 @@ pub(crate) struct RecordMessage<'a> {
     pub(crate) version: Option<Value<'a>>,
 }
 
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ActivateVersion<'a> {
+    pub(crate) stream: &'a str,
+    pub(crate) version: i64,
+}
+
 /// Reads a line onto `tape`. The error says what is wrong with it.
 pub(crate) fn parse<'a>(line: &[u8], tape: &'a mut Tape) -> Result<Message<'a>, String> {
     if let Err(error) = tape.parse(line) {
@@ -57,10 +64,14 @@ pub(crate) fn parse<'a>(line: &[u8], tape: &'a mut Tape) -> Result<Message<'a>, 
         Some("RECORD") => record(whole),
         Some("STATE") => state(whole),
         Some("SCHEMA") => schema(whole),
-        Some(kind @ ("ACTIVATE_VERSION" | "BATCH")) => Err(format!(
-            "{kind} messages are not supported by this version; switch them off in the tap"
-        )),
-        Some(_) => Err("unknown message type; known are SCHEMA, RECORD and STATE".to_owned()),
+        Some("ACTIVATE_VERSION") => activate_version(whole),
+        Some("BATCH") => Err(
+            "BATCH messages are not supported by this version; switch them off in the tap"
+                .to_owned(),
+        ),
+        Some(_) => Err(
+            "unknown message type; known are SCHEMA, RECORD, STATE and ACTIVATE_VERSION".to_owned(),
+        ),
         None => Err("the \"type\" of a Singer message must be a string".to_owned()),
     }
 }
@@ -112,6 +123,17 @@ fn state(whole: Value<'_>) -> Result<Message<'_>, String> {
         ValueKind::Null => Ok(Message::State(None)),
         _ => Err("the \"value\" of a STATE message must be an object".to_owned()),
     }
+}
+
+fn activate_version(whole: Value<'_>) -> Result<Message<'_>, String> {
+    Ok(Message::ActivateVersion(ActivateVersion {
+        stream: stream_name("ACTIVATE_VERSION", whole.get("stream"))?,
+        version: whole
+            .get("version")
+            .and_then(Value::as_number)
+            .and_then(|version| version.as_i64())
+            .ok_or("an ACTIVATE_VERSION message must have a \"version\" that is an integer")?,
+    }))
 }
 
 fn schema(whole: Value<'_>) -> Result<Message<'_>, String> {
@@ -240,8 +262,8 @@ mod tests {
             (r#"{"type":"STATE","value":"secret"}"#, "must be an object"),
             (r#"{"type":"BATCH"}"#, "BATCH messages are not supported"),
             (
-                r#"{"type":"ACTIVATE_VERSION"}"#,
-                "ACTIVATE_VERSION messages are not supported",
+                r#"{"type":"ACTIVATE_VERSION","stream":"s","version":"secret"}"#,
+                "must have a \"version\"",
             ),
             (r#"{"type":"STATE","value":{}} secret"#, "column 29"),
         ] {

@@ -8,6 +8,7 @@
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter, tz::Offset};
 use serde_json::{Value as JsonSchema, json};
 
+use crate::activation::{DELETED_AT, TABLE_VERSION};
 use crate::batch::OpenBatch;
 use crate::value::{Plain, Value};
 
@@ -17,12 +18,8 @@ const EXTRACTED_AT: &str = "_sdc_extracted_at";
 const RECEIVED_AT: &str = "_sdc_received_at";
 /// The column that says when its batch was begun.
 const BATCHED_AT: &str = "_sdc_batched_at";
-/// The column that says when it was deleted at its source.
-const DELETED_AT: &str = "_sdc_deleted_at";
 /// The column that tells the order of two records.
 const SEQUENCE: &str = "_sdc_sequence";
-/// The column that says which version of its table it is of.
-const TABLE_VERSION: &str = "_sdc_table_version";
 /// The column that says when the run began.
 const SYNC_STARTED_AT: &str = "_sdc_sync_started_at";
 
@@ -77,6 +74,8 @@ impl Columns {
 #[derive(Debug)]
 pub(crate) struct Stamp {
     columns: Columns,
+    /// Whether a record that has a version keeps it, whatever the columns.
+    versions: bool,
     started: String,
     received_at: String,
     sequence: String,
@@ -86,9 +85,10 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     /// For a run that begins now.
-    pub(crate) fn new(columns: Columns) -> Self {
+    pub(crate) fn new(columns: Columns, versions: bool) -> Self {
         Self {
             columns,
+            versions,
             started: Timestamp::now().as_millisecond().to_string(),
             received_at: String::new(),
             sequence: String::new(),
@@ -103,9 +103,7 @@ impl Stamp {
         if self.columns == Columns::All {
             self.sequence = now.as_millisecond().to_string();
         }
-        self.received_at.clear();
-        // Writing to a string cannot fail.
-        let _ = print(now, &mut self.received_at);
+        self.received_at = text(now);
     }
 
     /// Reads when the next record was extracted.
@@ -143,14 +141,22 @@ impl Stamp {
             batch.append_member(SEQUENCE, Plain::Number(&self.sequence));
         }
         let version = version.and_then(Value::as_number).map(|it| it.as_str());
-        if self.columns == Columns::All {
-            match version {
-                Some(version) => batch.set_member(TABLE_VERSION, Plain::Number(version)),
-                None => batch.append_member(TABLE_VERSION, Plain::Null),
+        match version {
+            Some(version) if self.versions || self.columns == Columns::All => {
+                batch.set_member(TABLE_VERSION, Plain::Number(version));
             }
+            _ if self.columns == Columns::All => batch.append_member(TABLE_VERSION, Plain::Null),
+            _ => {}
+        }
+        if self.columns == Columns::All {
             batch.append_member(SYNC_STARTED_AT, Plain::Number(&self.started));
         }
     }
+}
+
+/// The present moment.
+pub(crate) fn now() -> String {
+    text(Timestamp::now())
 }
 
 /// The moment that a record's `time_extracted` names, or `None` if it names none.
@@ -158,6 +164,13 @@ fn moment(time_extracted: Value<'_>, out: &mut String) -> Option<()> {
     let moment: Timestamp = time_extracted.as_str()?.parse().ok()?;
     out.clear();
     print(moment, out)
+}
+
+fn text(moment: Timestamp) -> String {
+    let mut out = String::with_capacity(32);
+    // Writing to a string cannot fail.
+    let _ = print(moment, &mut out);
+    out
 }
 
 fn print(moment: Timestamp, out: &mut String) -> Option<()> {
@@ -195,12 +208,7 @@ mod tests {
             let found = moment(tape.set_string(given), &mut out);
             assert_eq!(found.map(|()| out.as_str()), written, "{given}");
         }
-        let mut stamp = Stamp::new(Columns::Times);
-        stamp.receive();
-        assert_eq!(
-            stamp.received_at.len(),
-            "2024-02-29T12:00:00.000000+00:00".len()
-        );
+        assert_eq!(now().len(), "2024-02-29T12:00:00.000000+00:00".len());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::activation::{Activated, Activation};
 use crate::batch::Batch;
 use crate::error::BoxError;
 use crate::stream::Stream;
@@ -62,6 +63,9 @@ use crate::value::Value;
 /// Nothing but the sink limits how long a write may take: one that waits for ever stops the run. A
 /// sink should return [`SinkError::Transient`] when its destination has not answered for long.
 pub trait Sink: Send + Sync + 'static {
+    /// Whether [`activate_version`](Self::activate_version) is implemented.
+    const ACTIVATES_VERSIONS: bool = false;
+
     /// Writes a batch.
     ///
     /// `Ok`: of every record the report tells what became of it, and those it counts as written
@@ -103,6 +107,25 @@ pub trait Sink: Send + Sync + 'static {
     /// default, such a record is invalid and never reaches it.
     fn takes_null_keys(&self) -> bool {
         false
+    }
+
+    /// Deletes what is stored of an older version of a stream's table: each stored record that
+    /// [`Activation::deletes`] says, and no other.
+    ///
+    /// Called when all earlier records of the stream are settled and none is in flight. A sink that
+    /// implements it sets [`ACTIVATES_VERSIONS`](Self::ACTIVATES_VERSIONS); for others, the message
+    /// is ignored with a warning.
+    ///
+    /// # Errors
+    /// After [`SinkError::Transient`] it is called again, so what was deleted before must not
+    /// matter. Any other error ends the run before a later STATE.
+    fn activate_version(
+        &self,
+        stream: &Arc<Stream>,
+        activation: &Activation,
+    ) -> impl Future<Output = Result<Activated, SinkError>> + Send {
+        let _ = (stream, activation);
+        async { Err(SinkError::permanent("this sink deletes no older versions")) }
     }
 
     /// Called once at the end, when no batch is in flight. The last STATE is printed only if this

@@ -10,6 +10,7 @@ use crate::about::{About, PluginInfo, TargetInfo};
 use crate::cli::{self, Args, Command};
 use crate::config::{
     Environment, OnInvalidRecord, Section, Settings, SettingsSchema, Sources, TargetSettings,
+    VersionSettings,
 };
 use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
@@ -88,7 +89,11 @@ impl Target {
     fn execute(self, args: &Args) -> Result<ExitCode, RunError> {
         let registry = Registry::linked()?;
         let sink = registry.sink(self.sink)?;
-        let mut sections = vec![Section::of::<TargetSettings>("Target"), sink.section];
+        let mut sections = vec![Section::of::<TargetSettings>("Target")];
+        if sink.activates_versions {
+            sections.push(Section::of::<VersionSettings>("Table versions"));
+        }
+        sections.push(sink.section);
         sections.extend(registry.encoders.iter().map(|encoder| encoder.section));
         let schema = SettingsSchema::new(&sections)?;
         match &args.command {
@@ -143,10 +148,14 @@ impl Target {
             .encoders
             .iter()
             .map(|entry| plugin("encoder", entry.name, entry.description));
+        let mut capabilities = vec!["about", "validate-records"];
+        if sink.activates_versions {
+            capabilities.extend(["activate-version", "soft-delete", "hard-delete"]);
+        }
         About {
             target: self.info,
             schema,
-            capabilities: vec!["about", "validate-records"],
+            capabilities,
             plugins: std::iter::once(plugin("sink", sink.name, sink.description))
                 .chain(encoders)
                 .collect(),
@@ -180,6 +189,11 @@ impl Target {
         let lines = reader::spawn(input, target.max_line_bytes)?;
         let interval = Duration::from_secs_f64(target.state_interval_seconds);
         let emitter = Emitter::spawn(std::io::stdout(), interval)?;
+        let versions = if entry.activates_versions {
+            settings.section()?
+        } else {
+            VersionSettings::default()
+        };
         let columns = match (target.add_record_metadata, self.extraction_times) {
             (true, _) => Columns::All,
             (false, true) => Columns::Times,
@@ -187,6 +201,7 @@ impl Target {
         };
         let pipeline = Pipeline::new(
             target,
+            versions,
             sink,
             emitter,
             dead_letter,

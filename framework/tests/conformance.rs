@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
+use singer_target::activation::{Activated, Activation};
 use singer_target::conformance::memory::{Memory, MemorySink};
 use singer_target::conformance::{Destination, Kit, Rule, Violations};
 use singer_target::sink::{Ending, Rejection};
@@ -60,6 +61,9 @@ enum Wrong {
     CannotCloseUnused,
     MixesStreams,
     HangsOnALargeBatch,
+    ForgetsTheLimit,
+    DeletesNothing,
+    DeletesAll,
 }
 
 /// A destination whose sinks are wrong.
@@ -128,6 +132,24 @@ impl FlawedSink {
 }
 
 impl Sink for FlawedSink {
+    const ACTIVATES_VERSIONS: bool = true;
+
+    async fn activate_version(
+        &self,
+        stream: &std::sync::Arc<Stream>,
+        activation: &Activation,
+    ) -> Result<Activated, SinkError> {
+        match self.how {
+            Wrong::ForgetsTheLimit if activation.is_limited() => Ok(Activated::default()),
+            Wrong::DeletesNothing if !activation.is_limited() => Ok(Activated::default()),
+            Wrong::DeletesAll if activation.is_hard() => {
+                self.memory.clear(stream.name());
+                Ok(Activated::default())
+            }
+            _ => self.inner.activate_version(stream, activation).await,
+        }
+    }
+
     async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
         let stream = batch.stream().name().to_owned();
         let records = records(batch);
@@ -390,6 +412,21 @@ async fn every_wrong_sink_is_caught_by_the_rule_that_it_breaks() {
             HangsOnALargeBatch,
             Rule::Acknowledgement,
             "was not done after 0.3 s",
+        ),
+        (
+            ForgetsTheLimit,
+            Rule::Activation,
+            "more was deleted than max_delete_fraction allows",
+        ),
+        (
+            DeletesNothing,
+            Rule::Activation,
+            "after a version was activated, key old-100 is not marked",
+        ),
+        (
+            DeletesAll,
+            Rule::Activation,
+            "after a version was activated that removes, key own-701 is not there",
         ),
     ] {
         let found = violations(how).await;

@@ -205,17 +205,29 @@ async fn numbers_that_json_does_not_have() {
 
 #[tokio::test]
 async fn messages_of_a_later_version_of_this_target() {
-    for (start, name) in [
+    for (start, name) in [(
+        r#""type":"BATCH","stream":"people","encoding":{"format":"jsonl"},"manifest":["file:///x"]"#,
+        "batch",
+    )] {
+        refuses(&format!("{{{start},\"x\":\"{CANARY}\"}}"), &[name]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_cannot_be_activated() {
+    for (start, message) in [
+        (r#""type":"ACTIVATE_VERSION","version":1"#, "stream"),
+        (r#""type":"ACTIVATE_VERSION","stream":"people""#, "version"),
         (
-            r#""type":"ACTIVATE_VERSION","stream":"people","version":1"#,
-            "activate_version",
+            r#""type":"ACTIVATE_VERSION","stream":"people","version":1.5"#,
+            "version",
         ),
         (
-            r#""type":"BATCH","stream":"people","encoding":{"format":"jsonl"},"manifest":["file:///x"]"#,
-            "batch",
+            r#""type":"ACTIVATE_VERSION","stream":"cities","version":1"#,
+            "schema",
         ),
     ] {
-        refuses(&format!("{{{start},\"x\":\"{CANARY}\"}}"), &[name]).await;
+        refuses(&format!("{{{start},\"x\":\"{CANARY}\"}}"), &[message]).await;
     }
 }
 

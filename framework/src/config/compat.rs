@@ -28,8 +28,9 @@ pub(crate) const SDK_SETTINGS: &[(&str, Accept)] = &[
     ("flattening_max_depth", Accept::Anything),
     ("flattening_max_key_length", Accept::Anything),
     ("flattening_separator", Accept::Anything),
-    // These speak of messages which, as long as they are not supported, end the run.
+    // It speaks of messages which, as long as they are not supported, end the run.
     ("batch_config", Accept::Anything),
+    // Where a sink cannot delete, nothing is.
     ("process_activate_version_messages", Accept::Anything),
 ];
 

@@ -30,6 +30,7 @@ mod simplify;
 mod source;
 mod target;
 mod validate;
+mod versions;
 
 pub use env::Environment;
 pub(crate) use env::variable;
@@ -38,6 +39,7 @@ pub use schema::{Choice, Section, SectionDocs, Setting, SettingsSchema};
 pub use secret::Secret;
 pub use source::Sources;
 pub use target::{OnInvalidRecord, TargetSettings};
+pub use versions::VersionSettings;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;

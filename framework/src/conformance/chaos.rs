@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::activation::{Activated, Activation};
 use crate::batch::Batch;
 use crate::retry;
 use crate::sink::{Ending, Rejection, Report, Sink, SinkError};
@@ -131,6 +132,8 @@ impl<S: Sink> Chaos<S> {
 }
 
 impl<S: Sink> Sink for Chaos<S> {
+    const ACTIVATES_VERSIONS: bool = S::ACTIVATES_VERSIONS;
+
     async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
         let fault = locked(&self.choose)(batch);
         let report = self.write_with(fault, batch).await?;
@@ -166,6 +169,14 @@ impl<S: Sink> Sink for Chaos<S> {
 
     fn takes_null_keys(&self) -> bool {
         self.inner.takes_null_keys()
+    }
+
+    async fn activate_version(
+        &self,
+        stream: &Arc<Stream>,
+        activation: &Activation,
+    ) -> Result<Activated, SinkError> {
+        self.inner.activate_version(stream, activation).await
     }
 
     async fn close(&self, ending: Ending) -> Result<(), SinkError> {

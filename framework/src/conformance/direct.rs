@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::Value as Json;
 
+use super::activation;
 use super::chaos::Fault;
 use super::held::{Entry, mark};
 use super::trial::{Trial, batch};
@@ -23,6 +24,7 @@ pub(super) async fn check<D: Destination>(trial: &Trial<'_, D>) -> Result<(), Vi
         Rule::Retry => retry(trial).await,
         Rule::Idempotence => idempotence(trial).await,
         Rule::Barrier => barrier(trial).await,
+        Rule::Activation => activation::check(trial).await,
         Rule::Cancellation => cancellation(trial).await,
         Rule::Close => close(trial).await,
         Rule::StateSafety => Ok(()),

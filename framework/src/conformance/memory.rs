@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value as Json;
 
 use super::Destination;
+use crate::activation::{Activated, Activation};
 use crate::batch::{Batch, Record};
 use crate::error::BoxError;
 use crate::sink::{Rejection, Report, Sink, SinkError};
+use crate::stream::Stream;
+use crate::value::Tape;
 
 /// Records that take more bytes of JSON than this are rejected.
 const MAX_RECORD_BYTES: usize = 10_000;
@@ -53,6 +56,33 @@ impl Memory {
             return;
         }
         rows.push((key, record));
+    }
+
+    /// Deletes what is of an older version, as the sink does.
+    fn activate(&self, stream: &str, activation: &Activation) -> Result<Activated, SinkError> {
+        let mut streams = locked(&self.streams);
+        let rows = streams.entry(stream.to_owned()).or_default();
+        let mut stored = Tape::new();
+        let mut old = Vec::new();
+        for (index, (_, record)) in rows.iter().enumerate() {
+            stored
+                .parse(record.to_string().as_bytes())
+                .map_err(SinkError::permanent)?;
+            if stored.root().is_some_and(|it| activation.deletes(it)) {
+                old.push((index, marked(&stored, activation)?));
+            }
+        }
+        activation.check_share(old.len() as u64, rows.len() as u64)?;
+        let mut activated = Activated::default();
+        for (index, marked) in old.into_iter().rev() {
+            activated.deleted += 1;
+            if activation.is_hard() {
+                rows.remove(index);
+            } else {
+                rows[index].1 = marked;
+            }
+        }
+        Ok(activated)
     }
 
     /// Forgets a stream.
@@ -103,7 +133,18 @@ impl MemorySink {
     }
 }
 
+fn marked(stored: &Tape, activation: &Activation) -> Result<Json, SinkError> {
+    let mut marked = Tape::new();
+    if let Some(stored) = stored.root() {
+        activation.mark(stored, &mut marked);
+    }
+    let marked = marked.root().map(|it| it.to_json()).unwrap_or_default();
+    serde_json::from_str(&marked).map_err(SinkError::permanent)
+}
+
 impl Sink for MemorySink {
+    const ACTIVATES_VERSIONS: bool = true;
+
     async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
         let mut report = Report::default();
         for (index, record) in batch.records().enumerate() {
@@ -119,6 +160,14 @@ impl Sink for MemorySink {
 
     fn concurrency(&self) -> usize {
         4
+    }
+
+    async fn activate_version(
+        &self,
+        stream: &Arc<Stream>,
+        activation: &Activation,
+    ) -> Result<Activated, SinkError> {
+        self.memory.activate(stream.name(), activation)
     }
 }
 

@@ -25,6 +25,7 @@
 //! The kit's records have the members `id`, the key; `n`, an integer that grows with each record;
 //! `text`; and a few more that nothing is expected of.
 
+mod activation;
 mod chaos;
 mod direct;
 mod held;

@@ -20,6 +20,9 @@ pub enum Rule {
     Idempotence,
     /// A changed schema costs no record.
     Barrier,
+    /// An activated version deletes what is older, and nothing else. Checked for sinks that have
+    /// [`Sink::ACTIVATES_VERSIONS`](crate::Sink::ACTIVATES_VERSIONS).
+    Activation,
     /// A write can be abandoned.
     Cancellation,
     /// Neither closing nor failing to close costs a record.
@@ -37,6 +40,7 @@ impl Rule {
         Self::Retry,
         Self::Idempotence,
         Self::Barrier,
+        Self::Activation,
         Self::Cancellation,
         Self::Close,
         Self::StateSafety,
@@ -61,6 +65,9 @@ impl fmt::Display for Rule {
             }
             Self::Idempotence => "a batch that is written again leaves one copy of each record",
             Self::Barrier => "opening a stream again, also with a changed schema, costs no record",
+            Self::Activation => {
+                "activating a version deletes the records of strictly older versions, and no others"
+            }
             Self::Cancellation => {
                 "a write that is dropped half-way corrupts nothing, and the batch can be written \
                  again"

@@ -18,7 +18,7 @@ use super::input::{Input, Kind};
 use super::trial::{PAUSE, Trial};
 use super::{Destination, Rule, Violation};
 use crate::batch::Batch;
-use crate::config::{OnInvalidRecord, TargetSettings};
+use crate::config::{OnInvalidRecord, TargetSettings, VersionSettings};
 use crate::emitter::Emitter;
 use crate::metadata::Columns;
 use crate::pipeline::{End, Pipeline};
@@ -203,6 +203,7 @@ async fn run<D: Destination>(
         let emitter = Emitter::spawn(output, interval).map_err(internal)?;
         let pipeline = Pipeline::new(
             settings,
+            VersionSettings::default(),
             sink.clone(),
             emitter,
             None,

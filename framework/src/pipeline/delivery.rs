@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::Pipeline;
+use crate::activation::{Activated, Activation};
 use crate::batch::{Batch, KeysInFlight, OpenBatch};
 use crate::config::OnInvalidRecord;
 use crate::dead_letter::{Content, Invalid};
@@ -83,6 +84,32 @@ impl Delivery {
             match self.sink.open_stream(stream).await {
                 Err(error @ SinkError::Transient(_)) => {
                     let what = format!("stream '{}'", stream.name());
+                    pauses.wait(&self.retry.shutdown, &what, error).await?;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    pub(super) fn activates_versions(&self) -> bool {
+        self.sink.activates_versions()
+    }
+
+    /// Lets the sink delete what is of an older version.
+    pub(super) async fn activate_version(
+        &self,
+        stream: &Arc<Stream>,
+        activation: &Activation,
+    ) -> Result<Activated, SinkError> {
+        let mut pauses = self.retry.pauses();
+        loop {
+            match self.sink.activate_version(stream, activation).await {
+                Err(error @ SinkError::Transient(_)) => {
+                    let what = format!(
+                        "stream '{}': activating version {}",
+                        stream.name(),
+                        activation.version()
+                    );
                     pauses.wait(&self.retry.shutdown, &what, error).await?;
                 }
                 outcome => return outcome,

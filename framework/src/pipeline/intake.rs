@@ -46,13 +46,13 @@ struct Source {
 }
 
 impl Intake {
-    pub(super) fn new(columns: Columns) -> Self {
+    pub(super) fn new(columns: Columns, versions: bool) -> Self {
         Self {
             streams: HashMap::new(),
             line: Tape::new(),
             hasher: RandomState::new(),
             columns,
-            stamp: Stamp::new(columns),
+            stamp: Stamp::new(columns, versions),
             open_bytes: 0,
         }
     }
@@ -60,6 +60,13 @@ impl Intake {
     /// Lines of one chunk were received at the same time.
     pub(super) fn start_chunk(&mut self) {
         self.stamp.receive();
+    }
+
+    /// The stream of that name, if its SCHEMA was read.
+    pub(super) fn stream(&self, name: &str) -> Option<Arc<Stream>> {
+        self.streams
+            .get(name)
+            .map(|source| Arc::clone(&source.stream))
     }
 
     /// When the oldest open batch was opened.
@@ -116,6 +123,7 @@ impl Pipeline {
             Ok(Message::Unreadable { stream, problem }) => {
                 self.take_unreadable(number, line, &stream, &problem)
             }
+            Ok(Message::ActivateVersion(message)) => self.take_activation(number, message).await,
             Ok(Message::Schema(schema)) => self.take_schema(number, schema).await,
             Err(problem) => Err(RunError::input(number, problem)),
         };
@@ -205,14 +213,24 @@ impl Pipeline {
         self.reject(&invalid, ticket)
     }
 
+    /// A barrier: writes the stream's open batch and waits until nothing is in flight.
+    pub(super) async fn settle_stream(&mut self, stream: &str) -> Result<(), RunError> {
+        let source = self.intake.streams.get_mut(stream);
+        if let Some(batch) = source.and_then(|source| source.batch.take()) {
+            self.intake.open_bytes -= batch.bytes();
+            self.dispatch(batch).await?;
+        }
+        self.settle_in_flight().await
+    }
+
     /// Learns of a stream, or of a change of one.
     async fn take_schema(
         &mut self,
         number: u64,
         message: SchemaMessage<'_>,
     ) -> Result<(), RunError> {
-        let known = self.intake.streams.get_mut(message.stream);
-        let repeated = |source: &&mut Source| message.whole.json_slice() == Some(&*source.message);
+        let known = self.intake.streams.get(message.stream);
+        let repeated = |source: &&Source| message.whole.json_slice() == Some(&*source.message);
         if known.as_ref().is_some_and(repeated) {
             return Ok(());
         }
@@ -226,12 +244,8 @@ impl Pipeline {
             .map_err(|error| refused(error.to_string()))?;
         let validator = Validator::new(&schema).map_err(refused)?;
         // A changed schema is a barrier: records that follow the old one are written first.
-        if let Some(batch) = known.and_then(|source| source.batch.take()) {
-            self.intake.open_bytes -= batch.bytes();
-            self.dispatch(batch).await?;
-        }
-        if self.intake.streams.contains_key(message.stream) {
-            self.settle_in_flight().await?;
+        if known.is_some() {
+            self.settle_stream(message.stream).await?;
         }
         let stream = Stream::new(
             message.stream.to_owned(),

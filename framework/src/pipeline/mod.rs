@@ -7,6 +7,7 @@
 //! [`intake`] is the way in, up to the batch; [`delivery`] the way from the batch to the sink and
 //! back. Both are parts of one [`Pipeline`] that a single task owns, so there are no locks.
 
+mod activation;
 mod delivery;
 mod intake;
 mod summary;
@@ -21,7 +22,7 @@ use tokio::time::Instant;
 
 pub(crate) use summary::Summary;
 
-use crate::config::TargetSettings;
+use crate::config::{TargetSettings, VersionSettings};
 use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
 use crate::metadata::Columns;
@@ -42,6 +43,7 @@ const PROGRESS: Duration = Duration::from_secs(30);
 /// A run of a target, from the first line to the last state.
 pub(crate) struct Pipeline {
     settings: TargetSettings,
+    versions: VersionSettings,
     intake: Intake,
     delivery: Delivery,
     ledger: Ledger,
@@ -62,6 +64,7 @@ pub(crate) enum End {
 impl Pipeline {
     pub(crate) fn new(
         settings: TargetSettings,
+        versions: VersionSettings,
         sink: Arc<dyn ErasedSink>,
         emitter: Emitter,
         dead_letter: Option<DeadLetter>,
@@ -74,7 +77,11 @@ impl Pipeline {
             shutdown: shutdown.clone(),
         };
         Self {
-            intake: Intake::new(columns),
+            intake: Intake::new(
+                columns,
+                versions.process_activate_version_messages && sink.activates_versions(),
+            ),
+            versions,
             delivery: Delivery::new(sink, retry),
             settings,
             ledger: Ledger::default(),

@@ -20,6 +20,7 @@ struct Counts {
     unchanged: usize,
     skipped: usize,
     dead_lettered: usize,
+    deleted: u64,
     retries: usize,
 }
 
@@ -52,6 +53,17 @@ impl Summary {
         self.counts(stream).dead_lettered += 1;
     }
 
+    /// Records that an ACTIVATE_VERSION deleted.
+    pub(super) fn deleted(&mut self, stream: &Stream, records: u64) {
+        self.counts(stream).deleted += records;
+    }
+
+    /// Whether records of the stream were not loaded.
+    pub(super) fn lost(&mut self, stream: &Stream) -> bool {
+        let counts = self.counts(stream);
+        counts.skipped + counts.dead_lettered > 0
+    }
+
     /// Says how far the run is.
     pub(super) fn log_progress(&self) {
         let settled: usize = self
@@ -71,6 +83,7 @@ impl Summary {
                 unchanged,
                 skipped,
                 dead_lettered,
+                deleted,
                 retries,
             } = counts;
             tracing::info!(
@@ -79,6 +92,7 @@ impl Summary {
                 unchanged,
                 skipped,
                 dead_lettered,
+                deleted,
                 retries,
                 seconds,
                 "loaded"

@@ -20,6 +20,7 @@ async fn run(sink: impl Sink, input: &'static str) -> (Result<End, RunError>, St
     let emitter = Emitter::spawn(output.clone(), Duration::ZERO).expect("starts");
     let pipeline = Pipeline::new(
         settings,
+        VersionSettings::default(),
         Arc::new(sink),
         emitter,
         None,

@@ -9,7 +9,7 @@ use crate::catalog::Catalog;
 use crate::check::Finding;
 use crate::config::{ConfigError, Section, Settings};
 use crate::encoder::Encoder;
-use crate::sink::SinkError;
+use crate::sink::{Sink, SinkError};
 
 type Operation<T> = fn(&Settings, SinkContext) -> BoxFuture<'static, Result<T, SinkError>>;
 
@@ -63,6 +63,7 @@ pub struct SinkEntry {
     pub(crate) section: Section,
     /// The crate that it comes from, whose logs are shown as the framework's own are.
     pub(crate) crate_name: fn() -> &'static str,
+    pub(crate) activates_versions: bool,
     pub(crate) validate: fn(&Settings) -> Result<(), ConfigError>,
     pub(crate) open: Operation<Arc<dyn ErasedSink>>,
     pub(crate) check: Option<Operation<Vec<Finding>>>,
@@ -85,6 +86,7 @@ impl SinkEntry {
                     .next()
                     .unwrap_or_default()
             },
+            activates_versions: <P::Sink as Sink>::ACTIVATES_VERSIONS,
             validate: |settings| {
                 ConfigError::unless_empty(P::validate(&settings.section::<P::Config>()?))
             },

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::activation::{Activated, Activation};
 use crate::batch::Batch;
 use crate::sink::{Ending, Report, Sink, SinkError};
 use crate::stream::Stream;
@@ -16,6 +17,12 @@ pub(crate) trait ErasedSink: Send + Sync {
     fn validate(&self, stream: &Stream, record: Value<'_>) -> Result<(), String>;
     fn concurrency(&self) -> usize;
     fn takes_null_keys(&self) -> bool;
+    fn activates_versions(&self) -> bool;
+    fn activate_version<'a>(
+        &'a self,
+        stream: &'a Arc<Stream>,
+        activation: &'a Activation,
+    ) -> BoxFuture<'a, Result<Activated, SinkError>>;
     fn close(&self, ending: Ending) -> BoxFuture<'_, Result<(), SinkError>>;
 }
 
@@ -38,6 +45,18 @@ impl<S: Sink> ErasedSink for S {
 
     fn takes_null_keys(&self) -> bool {
         Sink::takes_null_keys(self)
+    }
+
+    fn activates_versions(&self) -> bool {
+        S::ACTIVATES_VERSIONS
+    }
+
+    fn activate_version<'a>(
+        &'a self,
+        stream: &'a Arc<Stream>,
+        activation: &'a Activation,
+    ) -> BoxFuture<'a, Result<Activated, SinkError>> {
+        Box::pin(Sink::activate_version(self, stream, activation))
     }
 
     fn close(&self, ending: Ending) -> BoxFuture<'_, Result<(), SinkError>> {

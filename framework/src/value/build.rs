@@ -276,8 +276,17 @@ impl Tape {
         self.close(Open { at: object }, '}');
     }
 
+    /// Gives the object at `at`, which must be the last value of the tape, a member in the place of
+    /// one that it may have.
+    pub(crate) fn set_member(&mut self, at: u32, name: &str, value: Plain<'_>) {
+        if self.value(at).get(name).is_some() {
+            self.remove_member(at, name);
+        }
+        self.append_member(at, name, value);
+    }
+
     /// Takes a member out of the object at `at`, which must be the last value of the tape.
-    pub(crate) fn remove_member(&mut self, at: u32, name: &str) {
+    fn remove_member(&mut self, at: u32, name: &str) {
         let object = at as usize;
         let mut kept = Tape::new();
         let open = kept.open_object();

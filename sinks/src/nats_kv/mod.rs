@@ -9,6 +9,7 @@
 //! | `key`       | the key of a record                                                      |
 //! | `compare`   | whether a record is newer than what is stored                            |
 //! | `read`      | what is stored under many keys                                           |
+//! | `scan`      | all that is stored below a subject, page by page                         |
 //! | `write`     | a batch: decide, publish, wait for the acks                              |
 //! | `error`     | what the server's refusals mean                                          |
 
@@ -25,11 +26,13 @@ mod error;
 pub mod fuzzing;
 mod key;
 mod read;
+mod scan;
 mod write;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use singer_target::activation::{Activated, Activation};
 use singer_target::batch::Batch;
 use singer_target::catalog::Catalog;
 use singer_target::check::Finding;
@@ -134,6 +137,8 @@ impl DiscoverPlugin for NatsKv {
 }
 
 impl Sink for NatsKv {
+    const ACTIVATES_VERSIONS: bool = true;
+
     async fn open_stream(&self, stream: &Arc<Stream>) -> Result<(), SinkError> {
         let bucket = self.bucket(&self.config.bucket_of(stream.name())).await?;
         let writer = Arc::new(self.writer(stream, &bucket).await?);
@@ -163,21 +168,20 @@ impl Sink for NatsKv {
     }
 
     async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
-        let name = batch.stream().name();
-        let writer = self
-            .writers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .cloned();
-        let writer = writer.ok_or_else(|| {
-            SinkError::permanent(format!("stream '{name}' was written before it was opened"))
-        })?;
-        let patience = self.connection.request_timeout;
-        let lifeline = Lifeline::grasp(&self.connection.link, patience)
+        let writer = self.writer_of(batch.stream())?;
+        writer.write(batch, self.lifeline().await?).await
+    }
+
+    async fn activate_version(
+        &self,
+        stream: &Arc<Stream>,
+        activation: &Activation,
+    ) -> Result<Activated, SinkError> {
+        let writer = self.writer_of(stream)?;
+        writer
+            .activate(activation, self.lifeline().await?)
             .await
-            .map_err(Failure::into_sink_error)?;
-        writer.write(batch, lifeline).await
+            .map_err(Failure::into_sink_error)
     }
 
     async fn close(&self, _: Ending) -> Result<(), SinkError> {
@@ -187,6 +191,21 @@ impl Sink for NatsKv {
 }
 
 impl NatsKv {
+    /// The writer of a stream that was opened.
+    fn writer_of(&self, stream: &Stream) -> Result<Arc<StreamWriter>, SinkError> {
+        let writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = stream.name();
+        writers.get(name).cloned().ok_or_else(|| {
+            SinkError::permanent(format!("stream '{name}' was written before it was opened"))
+        })
+    }
+
+    async fn lifeline(&self) -> Result<Lifeline, SinkError> {
+        Lifeline::grasp(&self.connection.link, self.connection.request_timeout)
+            .await
+            .map_err(Failure::into_sink_error)
+    }
+
     async fn bucket(&self, name: &str) -> Result<OpenBucket, SinkError> {
         let mut buckets = self.buckets.lock().await;
         if let Some(open) = buckets.get(name) {

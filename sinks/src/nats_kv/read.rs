@@ -15,6 +15,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use super::error::{ApiError, Failure};
+use super::scan::Scan;
 
 /// What is stored under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -265,6 +266,17 @@ impl Reader {
         }
     }
 
+    /// Begins a pass over the keys that `filter` matches.
+    pub(super) async fn scan(&self, filter: &str) -> Result<Scan, Failure> {
+        Scan::open(
+            &self.stream,
+            format!("{}{filter}", self.subject_prefix),
+            self.subject_prefix.clone(),
+            self.patience,
+        )
+        .await
+    }
+
     fn silence(&self) -> Failure {
         let seconds = self.patience.as_secs();
         Failure::Transient(format!(
@@ -306,7 +318,7 @@ fn found_in(message: Message) -> Result<Found, Failure> {
     })
 }
 
-fn content(headers: Option<&HeaderMap>, payload: Bytes) -> Content {
+pub(super) fn content(headers: Option<&HeaderMap>, payload: Bytes) -> Content {
     let is_marker = headers.is_some_and(|headers| {
         let operation = headers.get("KV-Operation").map(header::HeaderValue::as_str);
         matches!(operation, Some("DEL" | "PURGE"))

@@ -13,6 +13,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use serde_json::Value as JsonSchema;
+use singer_target::activation::{is_marked as is_deleted, is_revived, version_of};
 use singer_target::encoder::Encoder;
 use singer_target::value::{Tape, Value, ValueKind};
 
@@ -93,7 +94,7 @@ impl Comparison {
         if self.mode == RefreshMode::Newer && self.is_same_text(new.value, stored) {
             return Verdict::Keep;
         }
-        if !self.decode(stored, scratch) {
+        if self.decode(stored, scratch).is_none() {
             return Verdict::Repair("neither JSON nor MessagePack");
         }
         match scratch.root() {
@@ -110,16 +111,19 @@ impl Comparison {
         }
     }
 
-    fn decode(&self, bytes: &[u8], into: &mut Tape) -> bool {
-        let encoder = self
-            .encoders
-            .iter()
-            .find(|encoder| encoder.recognises(bytes));
-        encoder.is_some_and(|encoder| encoder.decode(bytes, into).is_ok())
+    /// Reads stored bytes with the encoder that knows them, and says which one it was.
+    pub(super) fn decode(&self, bytes: &[u8], into: &mut Tape) -> Option<&dyn Encoder> {
+        let mut encoders = self.encoders.iter();
+        let encoder = encoders.find(|encoder| encoder.recognises(bytes))?;
+        encoder.decode(bytes, into).ok()?;
+        Some(&**encoder)
     }
 
     fn decide(&self, new: Candidate<'_>, stored: Value<'_>) -> Verdict {
         let order = self.order(new.value, stored);
+        if is_revived(stored, new.value) || is_of_newer_version(new.value, stored, order) {
+            return Verdict::Write;
+        }
         if is_deleted(stored) {
             return if self.revive && order == Some(Ordering::Greater) {
                 Verdict::Write
@@ -171,7 +175,7 @@ impl Comparison {
             return false;
         }
         let mut as_stored = Tape::new();
-        self.decode(new.encoded, &mut as_stored)
+        self.decode(new.encoded, &mut as_stored).is_some()
             && as_stored.root().is_some_and(|new| equal_data(new, stored))
     }
 
@@ -184,6 +188,7 @@ impl Comparison {
             .is_none_or(|key| is_data(&key.name));
         by_data
             && !is_deleted(new)
+            && version_of(new).is_none()
             && data_text(new).is_some_and(|data| {
                 stored
                     .strip_prefix(data.as_bytes())
@@ -192,11 +197,18 @@ impl Comparison {
     }
 }
 
-/// Whether a record is a tombstone.
-fn is_deleted(record: Value<'_>) -> bool {
-    record
-        .get(DELETED_AT)
-        .is_some_and(|deleted| !deleted.is_null())
+/// Whether a record is of a newer version of its table than what is stored: then it is written
+/// whatever its data are, or ACTIVATE_VERSION would take it for gone. What was stored without a
+/// version gets one, unless its replication key is greater.
+fn is_of_newer_version(new: Value<'_>, stored: Value<'_>, order: Option<Ordering>) -> bool {
+    if is_deleted(stored) {
+        return false;
+    }
+    match (version_of(new), version_of(stored)) {
+        (Some(new), Some(stored)) => new > stored,
+        (Some(_), None) => order != Some(Ordering::Less),
+        (None, _) => false,
+    }
 }
 
 fn is_data(name: &str) -> bool {

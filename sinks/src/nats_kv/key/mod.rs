@@ -150,6 +150,11 @@ impl KeyWriter {
         Ok(())
     }
 
+    /// Matches all keys of the stream, and perhaps others; `None` if it can have none.
+    pub(super) fn filter(&self) -> Option<String> {
+        is_legal(&self.head).then(|| format!("{}>", self.head))
+    }
+
     /// Whether a record of this stream may have the same key as one of `other`.
     ///
     /// Only where stream names have dots: a record of `a` with the key properties (b, c) and one

@@ -1,6 +1,7 @@
 //! Writing a batch: decide, publish, wait for the acks, decide again what was in conflict.
 
 mod acks;
+mod activation;
 mod chains;
 mod identity;
 mod lifeline;
@@ -136,7 +137,7 @@ impl StreamWriter {
             let end = chains.len().min(start + self.sizes.keys_at_once());
             let keys: Vec<_> = (start..end).map(|chain| chains.key(chain)).collect();
             let found = lifeline.bind(self.reader.last(&keys)).await?;
-            self.sizes.note(&found);
+            self.sizes.note(found.iter().map(Option::as_ref));
             for (chain, found) in (start..end).zip(found) {
                 chains.found(chain, found);
             }

@@ -32,15 +32,13 @@ impl StoredSizes {
 
     /// Learns from values that were read: at once that they are larger, by and by that they are
     /// smaller.
-    pub(super) fn note(&self, found: &[Option<Found>]) {
-        let size = |found: &Option<Found>| match found {
-            Some(Found {
-                content: Content::Value(value),
-                ..
-            }) => value.len(),
+    pub(super) fn note<'f>(&self, found: impl ExactSizeIterator<Item = Option<&'f Found>>) {
+        let count = found.len().max(1);
+        let size = |found: Option<&Found>| match found.map(|found| &found.content) {
+            Some(Content::Value(value)) => value.len(),
             _ => 0,
         };
-        let average = found.iter().map(size).sum::<usize>() / found.len().max(1);
+        let average = found.map(size).sum::<usize>() / count;
         let before = self.0.load(Ordering::Relaxed);
         self.0.store(average.max(before / 4), Ordering::Relaxed);
     }
@@ -63,13 +61,14 @@ mod tests {
             ]
         };
         let sizes = StoredSizes::default();
+        let note = |size| sizes.note(of(size).iter().map(Option::as_ref));
         assert_eq!(sizes.keys_at_once(), 256);
-        sizes.note(&of(1024 * 1024));
+        note(1024 * 1024);
         assert_eq!(sizes.keys_at_once(), 4);
-        sizes.note(&of(8 * 1024 * 1024));
+        note(8 * 1024 * 1024);
         assert_eq!(sizes.keys_at_once(), 1);
         for _ in 0..20 {
-            sizes.note(&of(300));
+            note(300);
         }
         assert_eq!(sizes.keys_at_once(), 4096);
     }

@@ -1,0 +1,92 @@
+//! All that is stored below a subject, page by page.
+//!
+//! A pull consumer hands out the last revision of each key, so that memory and the load of the
+//! server are those of a page, however large the bucket is. What is written meanwhile is not waited
+//! for.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::pull::{Config, FetchBuilder};
+use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy};
+use async_nats::jetstream::stream::Stream;
+use futures_util::StreamExt;
+
+use super::error::Failure;
+use super::read::{Found, content};
+
+/// The server forgets a consumer that nobody has asked for this long.
+const INACTIVE: Duration = Duration::from_secs(60);
+
+/// A pass over the keys below a subject.
+pub(super) struct Scan {
+    consumer: Consumer<Config>,
+    subject_prefix: String,
+    patience: Duration,
+    /// Keys that were there at the beginning and were not seen yet, or fewer.
+    remaining: u64,
+}
+
+/// Some keys with what is stored under them.
+pub(super) type Page = Vec<(String, Found)>;
+
+impl Scan {
+    /// Begins a pass over the keys that `filter` matches; `subject_prefix` is what subjects have
+    /// before the key.
+    pub(super) async fn open(
+        stream: &Stream<()>,
+        filter: String,
+        subject_prefix: String,
+        patience: Duration,
+    ) -> Result<Self, Failure> {
+        let config = Config {
+            deliver_policy: DeliverPolicy::LastPerSubject,
+            ack_policy: AckPolicy::None,
+            filter_subject: filter,
+            inactive_threshold: INACTIVE,
+            memory_storage: true,
+            ..Config::default()
+        };
+        let consumer = stream.create_consumer(config).await.map_err(failed)?;
+        Ok(Self {
+            remaining: consumer.cached_info().num_pending,
+            consumer,
+            subject_prefix,
+            patience,
+        })
+    }
+
+    /// The next keys, at most `size`; none at the end.
+    pub(super) async fn next_page(&mut self, size: usize) -> Result<Page, Failure> {
+        let size = size.min(usize::try_from(self.remaining).unwrap_or(usize::MAX));
+        let mut page = Page::with_capacity(size);
+        if size == 0 {
+            return Ok(page);
+        }
+        let fetch: FetchBuilder<'_> = self.consumer.fetch().max_messages(size);
+        let mut messages = fetch.messages().await.map_err(failed)?;
+        while let Some(message) = tokio::time::timeout(self.patience, messages.next())
+            .await
+            .map_err(|_| failed("the server does not send them"))?
+        {
+            let message = message.map_err(failed)?;
+            let revision = message.info().map_err(failed)?.stream_sequence;
+            self.remaining -= 1;
+            if let Some(key) = message.subject.strip_prefix(&self.subject_prefix) {
+                let content = content(message.headers.as_ref(), message.payload.clone());
+                page.push((key.to_owned(), Found { revision, content }));
+            }
+        }
+        if page.is_empty() {
+            let info = self.consumer.get_info().await.map_err(failed)?;
+            if info.num_pending > 0 {
+                return Err(failed("the server does not send them"));
+            }
+            self.remaining = 0;
+        }
+        Ok(page)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::Transient(format!("listing the keys of a stream failed: {error}"))
+}

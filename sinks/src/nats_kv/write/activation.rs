@@ -1,0 +1,243 @@
+//! ACTIVATE_VERSION: entries of an older version are marked or deleted, each by compare-and-set at
+//! the revision that was seen.
+//!
+//! A key alone does not tell whose entry it is: below `a.` there may be entries of a stream `a.b`,
+//! or of somebody else. An entry is taken for one of the stream only if its own key properties give
+//! its key, and is deleted only if it has a version that is older.
+
+use async_nats::{HeaderMap, Subject, header};
+use bytes::Bytes;
+use singer_target::activation::{Activated, Activation};
+use singer_target::encoder::Encoder;
+use singer_target::value::{Tape, Value};
+
+use super::super::error::Failure;
+use super::super::read::{Content, Found};
+use super::super::scan::{Page, Scan};
+use super::acks::Round;
+use super::{Lifeline, MAX_CONFLICTS, StreamWriter, jitter};
+
+/// An entry that is to be deleted.
+struct Old {
+    key: String,
+    revision: u64,
+    /// What takes its place; nothing, if it is removed.
+    marked: Option<Bytes>,
+}
+
+/// How clients of key/value buckets know that a key was deleted.
+const REMOVED: &str = "DEL";
+
+impl StreamWriter {
+    /// Deletes the entries of older versions.
+    pub(in super::super) async fn activate(
+        &self,
+        activation: &Activation,
+        mut lifeline: Lifeline,
+    ) -> Result<Activated, Failure> {
+        self.bucket.verify_once(&mut lifeline).await?;
+        let mut activated = Activated::default();
+        let Some(filter) = self.keys.filter() else {
+            return Ok(activated);
+        };
+        if activation.is_limited() {
+            self.check_share(&filter, activation, &mut lifeline).await?;
+        }
+        let mut scan = self.scan(&filter, &mut lifeline).await?;
+        let mut scratch = Scratch::default();
+        loop {
+            let page = self.page(&mut scan, &mut lifeline).await?;
+            if page.is_empty() {
+                return Ok(activated);
+            }
+            let old = self.choose(page, activation, &mut scratch)?;
+            activated.deleted += self
+                .delete(old, activation, &mut scratch, &mut lifeline)
+                .await?;
+        }
+    }
+
+    /// Counts first what would be deleted.
+    async fn check_share(
+        &self,
+        filter: &str,
+        activation: &Activation,
+        lifeline: &mut Lifeline,
+    ) -> Result<(), Failure> {
+        let (mut deleted, mut stored) = (0, 0);
+        let mut scratch = Scratch::default();
+        let mut scan = self.scan(filter, lifeline).await?;
+        loop {
+            let page = self.page(&mut scan, lifeline).await?;
+            if page.is_empty() {
+                break;
+            }
+            for (key, found) in &page {
+                if let Some((_, entry)) = self.entry(key, found, &mut scratch.stored) {
+                    stored += 1;
+                    deleted += u64::from(activation.deletes(entry));
+                }
+            }
+        }
+        activation
+            .check_share(deleted, stored)
+            .map_err(|error| Failure::Permanent(error.to_string()))
+    }
+
+    async fn scan(&self, filter: &str, lifeline: &mut Lifeline) -> Result<Scan, Failure> {
+        lifeline.bind(self.reader.scan(filter)).await
+    }
+
+    async fn page(&self, scan: &mut Scan, lifeline: &mut Lifeline) -> Result<Page, Failure> {
+        const MOST: usize = 1_000;
+        let size = self.sizes.keys_at_once().min(MOST);
+        let page = lifeline.bind(scan.next_page(size)).await?;
+        self.sizes.note(page.iter().map(|(_, found)| Some(found)));
+        Ok(page)
+    }
+
+    /// The stored record, with the encoder that reads it, if it is one of this stream.
+    fn entry<'t>(
+        &self,
+        key: &str,
+        found: &Found,
+        into: &'t mut Tape,
+    ) -> Option<(&dyn Encoder, Value<'t>)> {
+        let Content::Value(bytes) = &found.content else {
+            return None;
+        };
+        let encoder = self.comparison.decode(bytes, into)?;
+        let entry = into.root()?;
+        let mut own = String::with_capacity(key.len());
+        self.keys.write(entry, &mut own).ok()?;
+        (own == key).then_some((encoder, entry))
+    }
+
+    /// What of a page is to be deleted.
+    fn choose(
+        &self,
+        page: Page,
+        activation: &Activation,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Old>, Failure> {
+        let mut old = Vec::new();
+        for (key, found) in page {
+            let Some((encoder, entry)) = self.entry(&key, &found, &mut scratch.stored) else {
+                continue;
+            };
+            if !activation.deletes(entry) {
+                continue;
+            }
+            let marked = if activation.is_hard() {
+                None
+            } else {
+                activation.mark(entry, &mut scratch.marked);
+                Some(self.encode(&key, encoder, &scratch.marked)?)
+            };
+            old.push(Old {
+                key,
+                revision: found.revision,
+                marked,
+            });
+        }
+        Ok(old)
+    }
+
+    fn encode(&self, key: &str, encoder: &dyn Encoder, marked: &Tape) -> Result<Bytes, Failure> {
+        let mut bytes = Vec::new();
+        let encoded = match marked.root() {
+            Some(marked) => encoder.encode(marked, &mut bytes),
+            None => Ok(()),
+        };
+        encoded
+            .map_err(|error| error.to_string())
+            .and_then(|()| {
+                let headers = self.header_size(Some(u64::MAX));
+                self.limit().check(bytes.len() + headers)
+            })
+            .map_err(|why| {
+                Failure::Permanent(format!(
+                    "the entry '{key}' cannot be marked as deleted: {why}; set hard_delete to \
+                     remove such entries"
+                ))
+            })?;
+        Ok(bytes.into())
+    }
+
+    /// Deletes entries, and looks again at those that another writer has changed meanwhile. Returns
+    /// how many were deleted.
+    async fn delete(
+        &self,
+        mut old: Vec<Old>,
+        activation: &Activation,
+        scratch: &mut Scratch,
+        lifeline: &mut Lifeline,
+    ) -> Result<u64, Failure> {
+        let mut deleted = 0;
+        for attempt in 0.. {
+            let mut round = self.window.round(lifeline.clone());
+            for (index, entry) in old.iter().enumerate() {
+                self.publish_deletion(index, entry, &mut round).await?;
+            }
+            round.complete().await?;
+            let mut conflicts = Vec::new();
+            for (index, answer) in round.answers() {
+                match answer {
+                    Ok(_) => deleted += 1,
+                    Err(Failure::Conflict) => conflicts.push(index),
+                    Err(failure) => return Err(failure),
+                }
+            }
+            if conflicts.is_empty() {
+                return Ok(deleted);
+            }
+            if attempt == MAX_CONFLICTS {
+                return Err(Failure::Conflict);
+            }
+            tokio::time::sleep(jitter(attempt + 1)).await;
+            let keys: Vec<&str> = conflicts.iter().map(|at| old[*at].key.as_str()).collect();
+            let found = lifeline.bind(self.reader.last_at_leader(&keys)).await?;
+            let again = keys.iter().zip(found);
+            let again = again
+                .filter_map(|(key, found)| Some(((*key).to_owned(), found?)))
+                .collect();
+            old = self.choose(again, activation, scratch)?;
+        }
+        Ok(deleted)
+    }
+
+    async fn publish_deletion(
+        &self,
+        index: usize,
+        old: &Old,
+        round: &mut Round<'_>,
+    ) -> Result<(), Failure> {
+        let reply = round.place(index).await?;
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
+            header::HeaderValue::from(old.revision),
+        );
+        match (&old.marked, &self.ttl) {
+            (None, _) => headers.insert("KV-Operation", REMOVED),
+            (Some(_), Some(ttl)) => headers.insert(header::NATS_MESSAGE_TTL, ttl.clone()),
+            _ => {}
+        }
+        let subject = Subject::from(format!("{}{}", self.subject_prefix, old.key));
+        let payload = old.marked.clone().unwrap_or_default();
+        let sent = async {
+            self.client
+                .publish_with_reply_and_headers(subject, reply, headers, payload)
+                .await
+                .map_err(|error| Failure::Transient(format!("cannot send to the server: {error}")))
+        };
+        round.lifeline().bind(sent).await
+    }
+}
+
+/// Tapes that are used again and again.
+#[derive(Default)]
+struct Scratch {
+    stored: Tape,
+    marked: Tape,
+}
