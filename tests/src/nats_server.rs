@@ -95,6 +95,16 @@ impl NatsServer {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
+    /// Its process id.
+    ///
+    /// # Panics
+    /// If it was stopped.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        let (server, _) = self.running.as_ref().expect("the server runs");
+        server.id()
+    }
+
     /// Kills the server as a crash would (SIGKILL).
     pub fn kill(&mut self) {
         if let Some((mut server, mut watchdog)) = self.running.take() {
