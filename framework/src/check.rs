@@ -12,6 +12,7 @@
 /// assert!(findings.iter().any(|it| it.verdict == Verdict::Bad));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// How good it is.
     pub verdict: Verdict,
@@ -21,6 +22,7 @@ pub struct Finding {
 
 /// How good a [`Finding`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// As it should be.
     Good,

@@ -1,6 +1,10 @@
-//! A door for the fuzz targets in `tests/fuzz`: the one inner part that they need by itself.
+//! A door for the fuzz targets in `tests/fuzz`: the inner parts that they need by themselves.
 
+use std::path::Path;
+
+use crate::config::{Environment, Settings, Sources, TargetSettings};
 use crate::message::{self, Message};
+use crate::plugin::{Registry, SinkEntry, SinkPlugin};
 use crate::value::Tape;
 
 /// What a line of the input was taken for.
@@ -10,6 +14,8 @@ pub enum Line {
     Schema(String),
     /// A RECORD: its stream, and the record as JSON.
     Record(String, String),
+    /// An ACTIVATE_VERSION: its stream and the version.
+    ActivateVersion(String, i64),
     /// A STATE as JSON, or none.
     State(Option<String>),
     /// A RECORD of this stream that cannot be carried.
@@ -25,7 +31,26 @@ pub fn message(line: &[u8]) -> Result<Line, String> {
     Ok(match message::parse(line, &mut tape)? {
         Message::Schema(schema) => Line::Schema(schema.stream.to_owned()),
         Message::Record(record) => Line::Record(record.stream.to_owned(), record.record.to_json()),
+        Message::ActivateVersion(it) => Line::ActivateVersion(it.stream.to_owned(), it.version),
         Message::State(state) => Line::State(state.map(|state| state.to_json())),
         Message::Unreadable { stream, .. } => Line::Unreadable(stream),
     })
+}
+
+/// Reads a file of settings as a run does: the target's, the sink's, and those of all encoders that
+/// are linked.
+///
+/// # Errors
+/// All that is wrong with them.
+pub fn settings<P: SinkPlugin>(file: &Path) -> Result<P::Config, String> {
+    let read = || -> Result<P::Config, Box<dyn std::error::Error>> {
+        let registry = Registry::linked()?;
+        let schema = registry.settings_schema(SinkEntry::of::<P>())?;
+        let sources = Sources::new([file.to_string_lossy()], Environment::default());
+        let settings = Settings::load("target-fuzz", &sources, &schema)?;
+        settings.section::<TargetSettings>()?;
+        registry.build_encoders(&settings)?;
+        Ok(settings.section()?)
+    };
+    read().map_err(|error| error.to_string())
 }

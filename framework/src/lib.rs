@@ -3,52 +3,63 @@
 //! A tap prints SCHEMA, RECORD and STATE messages; a target loads the records and prints back each
 //! STATE once everything before it is safe. This crate does all of that but one thing: it does not
 //! know where the records go. That is a [`Sink`], and how a record becomes bytes is an [`Encoder`].
-//! Both are plugins that register themselves; see [`plugin`].
 //!
 //! ```text
 //! stdin → reader → message → stream → validate → batch → your sink → report → ledger → stdout
 //! ```
 //!
-//! | module | what it holds |
+//! | what you implement | |
 //! |---|---|
-//! | [`target`] | the program: `Target::new(…).sink("nats-kv").run()` |
-//! | [`sink`], [`encoder`], [`plugin`] | what you implement, and how it is found |
-//! | [`batch`], [`stream`], [`value`], [`activation`] | what your sink is given |
-//! | [`catalog`], [`check`] | what `discover` and `check` tell |
+//! | [`Sink`], [`SinkPlugin`] | where batches go, and how the sink is configured and opened |
+//! | [`CheckPlugin`], [`DiscoverPlugin`] | the commands `check` and `discover`, if it offers them |
+//! | [`Encoder`], [`EncoderPlugin`] | a format that every sink can use by its name |
+//!
+//! | what you are given | |
+//! |---|---|
+//! | [`Batch`], [`Record`], [`Stream`] | what a sink writes |
+//! | [`activation`] | which stored records a new version of a table deletes |
+//! | [`value`] | JSON, exact to the last digit |
+//! | [`SinkContext`], [`Encoders`] | what a sink is opened with |
 //! | `conformance` | a test kit for sinks, behind the feature of that name |
-//! | [`config`], [`about`], [`cli`], [`telemetry`] | settings, their documentation, command line, logs |
+//!
+//! # Plugins
+//!
+//! A sink or an encoder is registered by `inventory::submit!` in its own crate; nothing else names
+//! it. The trap of that: a crate which is a dependency but is never mentioned is not linked, and
+//! its plugins are silently absent. So a binary says `use my_sinks as _;`, and a [`Target`] whose
+//! sink is not linked ends with an error that says so.
 
-pub mod about;
+mod about;
 pub mod activation;
-pub mod batch;
+mod batch;
 #[cfg(test)]
 mod captured;
 pub mod catalog;
 pub mod check;
-pub mod cli;
+mod cli;
 pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod dead_letter;
 mod emitter;
-pub mod encoder;
-pub mod error;
+mod encoder;
+mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod message;
 mod metadata;
 mod pipeline;
-pub mod plugin;
+mod plugin;
 mod reader;
 mod retry;
 mod run_error;
 mod shutdown;
-pub mod sink;
+mod sink;
 mod state;
-pub mod stream;
-pub mod target;
-pub mod telemetry;
+mod stream;
+mod target;
+mod telemetry;
 mod validate;
 pub mod value;
 
@@ -57,7 +68,10 @@ pub use encoder::Encoder;
 pub use error::BoxError;
 /// For registering plugins: `inventory::submit!`.
 pub use inventory;
-pub use plugin::{EncoderEntry, EncoderPlugin, SinkContext, SinkEntry, SinkPlugin};
-pub use sink::{Report, Sink, SinkError};
+pub use plugin::{
+    CheckPlugin, DiscoverPlugin, EncoderEntry, EncoderPlugin, Encoders, SinkContext, SinkEntry,
+    SinkPlugin,
+};
+pub use sink::{Ending, Rejection, Report, Sink, SinkError};
 pub use stream::Stream;
 pub use target::Target;

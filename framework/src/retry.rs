@@ -76,10 +76,7 @@ impl Retry {
                             .rejected
                             .into_iter()
                             .filter(|it| !open.contains(&it.index))
-                            .map(|it| Rejection {
-                                index: origin[it.index],
-                                reason: it.reason,
-                            }),
+                            .map(|it| Rejection::new(origin[it.index], it.reason)),
                     );
                     if open.len() < current.len() {
                         pauses = self.pauses();
@@ -281,18 +278,12 @@ mod tests {
         let first = Report {
             written: 2,
             unsettled: vec![1, 3],
-            rejected: vec![Rejection {
-                index: 0,
-                reason: "too large".into(),
-            }],
+            rejected: vec![Rejection::new(0, "too large")],
             ..Report::default()
         };
         let second = Report {
             written: 2,
-            rejected: vec![Rejection {
-                index: 2,
-                reason: "odd".into(),
-            }],
+            rejected: vec![Rejection::new(2, "odd")],
             ..Report::default()
         };
         let (outcome, seen) = write(&[1, 2, 3, 4, 2], vec![Ok(first), Ok(second)]).await;
@@ -308,10 +299,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_rejection_that_is_repeated_takes_nothing_from_what_was_written() {
-        let rejected = |index| Rejection {
-            index,
-            reason: "odd".into(),
-        };
+        let rejected = |index| Rejection::new(index, "odd");
         let first = Report {
             written: 1,
             unsettled: vec![1],

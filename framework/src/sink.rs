@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::activation::{Activated, Activation};
 use crate::batch::Batch;
-use crate::error::BoxError;
+use crate::error::{BoxError, with_causes};
 use crate::stream::Stream;
 use crate::value::Value;
 
@@ -18,7 +18,6 @@ use crate::value::Value;
 /// use std::collections::HashMap;
 /// use std::sync::Mutex;
 ///
-/// use singer_target::sink::Rejection;
 /// use singer_target::{Batch, Report, Sink, SinkError};
 ///
 /// /// Keeps the newest record of each key in memory.
@@ -32,8 +31,7 @@ use crate::value::Value;
 ///         for (index, record) in batch.records().enumerate() {
 ///             let value = record.value().to_json();
 ///             if value.len() > 1_000_000 {
-///                 let reason = "larger than 1,000,000 bytes".to_owned();
-///                 report.rejected.push(Rejection { index, reason });
+///                 report.reject(index, "larger than 1,000,000 bytes");
 ///                 continue;
 ///             }
 ///             let key: Vec<String> = record.key().map(|part| part.to_json()).collect();
@@ -141,6 +139,7 @@ pub trait Sink: Send + Sync + 'static {
 
 /// How a run ended, for [`Sink::close`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ending {
     /// All of the input was read and all of it is settled.
     Complete,
@@ -154,16 +153,16 @@ pub enum Ending {
 ///
 /// ```
 /// # use singer_target::Report;
-/// // Of three records the second one got no answer: it is written again.
-/// let report = Report {
-///     written: 2,
-///     unsettled: vec![1],
-///     cause: Some("no answer after 5 s".into()),
-///     ..Report::default()
-/// };
-/// # assert!(report.rejected.is_empty());
+/// // Of four records two are stored, one is too large, and one got no answer: that one is written
+/// // again.
+/// let mut report = Report::default();
+/// report.written += 2;
+/// report.reject(1, "larger than 1,000,000 bytes");
+/// report.unsettle(3, "no answer after 5 s");
+/// # assert_eq!((report.rejected[0].index, &report.unsettled[..]), (1, &[3][..]));
 /// ```
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Report {
     /// Records that are durably stored.
     pub written: usize,
@@ -178,13 +177,24 @@ pub struct Report {
     pub cause: Option<BoxError>,
 }
 
-/// A record that the destination can never take.
-#[derive(Debug, Clone)]
+/// A record that the destination can never take: see [`Report::reject`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rejection {
     /// The record's index in the batch.
     pub index: usize,
     /// What is wrong with it, without its values.
     pub reason: String,
+}
+
+impl Rejection {
+    /// The record at `index`, and what is wrong with it.
+    pub fn new(index: usize, reason: impl Into<String>) -> Self {
+        Self {
+            index,
+            reason: reason.into(),
+        }
+    }
 }
 
 impl Report {
@@ -197,12 +207,25 @@ impl Report {
         }
     }
 
+    /// The destination can never take the record at `index`. The reason must not hold the record's
+    /// values, since it is logged.
+    pub fn reject(&mut self, index: usize, reason: impl Into<String>) {
+        self.rejected.push(Rejection::new(index, reason));
+    }
+
+    /// Nothing is known of the record at `index`, for this cause: it is written again.
+    pub fn unsettle(&mut self, index: usize, cause: impl Into<BoxError>) {
+        self.unsettled.push(index);
+        self.cause.get_or_insert_with(|| cause.into());
+    }
+
     pub(crate) fn total(&self) -> usize {
         self.written + self.unchanged + self.rejected.len() + self.unsettled.len()
     }
 }
 
-/// Why a sink could not do what it was asked.
+/// Why a sink could not do what it was asked. Its text is that of the error and of its causes; it
+/// is logged, so it must not hold a record's values or a secret.
 ///
 /// ```
 /// # use singer_target::SinkError;
@@ -217,18 +240,19 @@ impl Report {
 /// # assert!(matches!(why(io::ErrorKind::TimedOut.into()), SinkError::Transient(_)));
 /// ```
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SinkError {
     /// May work when tried again: retried within `max_retry_seconds`.
-    #[error("{0}")]
+    #[error("{}", with_causes(&**.0))]
     Transient(BoxError),
     /// Will not work when tried again. The run fails with exit code 1.
-    #[error("{0}")]
+    #[error("{}", with_causes(&**.0))]
     Permanent(BoxError),
     /// The destination cannot be reached or does not allow it. Exit code 3.
-    #[error("{0}")]
+    #[error("{}", with_causes(&**.0))]
     Unavailable(BoxError),
     /// A setting is wrong in a way that only shows when it is used. Exit code 2.
-    #[error("{0}")]
+    #[error("{}", with_causes(&**.0))]
     Config(BoxError),
 }
 

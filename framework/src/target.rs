@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::about::{About, PluginInfo, TargetInfo};
 use crate::cli::{self, Args, Command};
 use crate::config::{
-    Environment, OnInvalidRecord, Section, Settings, SettingsSchema, Sources, TargetSettings,
+    Environment, OnInvalidRecord, Settings, SettingsSchema, Sources, TargetSettings,
     VersionSettings,
 };
 use crate::dead_letter::DeadLetter;
@@ -89,13 +89,7 @@ impl Target {
     fn execute(self, args: &Args) -> Result<ExitCode, RunError> {
         let registry = Registry::linked()?;
         let sink = registry.sink(self.sink)?;
-        let mut sections = vec![Section::of::<TargetSettings>("Target")];
-        if sink.activates_versions {
-            sections.push(Section::of::<VersionSettings>("Table versions"));
-        }
-        sections.push(sink.section);
-        sections.extend(registry.encoders.iter().map(|encoder| encoder.section));
-        let schema = SettingsSchema::new(&sections)?;
+        let schema = registry.settings_schema(sink)?;
         match &args.command {
             Some(Command::About { format }) => {
                 cli::print(&self.about(&registry, sink, &schema).render(*format))?;

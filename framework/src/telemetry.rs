@@ -16,7 +16,7 @@ use crate::config::{ConfigError, Environment, variable};
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Level {
+pub(crate) enum Level {
     /// Nothing
     Off,
     /// Only what ends the run
@@ -37,7 +37,7 @@ pub enum Level {
 
 /// What a line of the log looks like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// Time, level, message, fields
     #[default]
     Text,
@@ -48,7 +48,7 @@ pub enum LogFormat {
 /// What the command line says about logs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Logs, on stderr")]
-pub struct LogOptions {
+pub(crate) struct LogOptions {
     /// How much to log
     #[arg(
         long,
@@ -57,7 +57,7 @@ pub struct LogOptions {
         ignore_case = true,
         value_name = "LEVEL"
     )]
-    pub log_level: Option<Level>,
+    pub(crate) log_level: Option<Level>,
     /// What a line looks like
     #[arg(
         long,
@@ -66,7 +66,7 @@ pub struct LogOptions {
         ignore_case = true,
         value_name = "FORMAT"
     )]
-    pub log_format: Option<LogFormat>,
+    pub(crate) log_format: Option<LogFormat>,
 }
 
 /// Starts logging, for the rest of the process.
@@ -77,7 +77,7 @@ pub struct LogOptions {
 ///
 /// # Errors
 /// A variable holds an unknown level or format.
-pub fn init(
+pub(crate) fn init(
     target_name: &str,
     crates: &[&str],
     options: LogOptions,

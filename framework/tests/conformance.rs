@@ -10,8 +10,7 @@ use serde_json::{Value as Json, json};
 use singer_target::activation::{Activated, Activation};
 use singer_target::conformance::memory::{Memory, MemorySink};
 use singer_target::conformance::{Destination, Kit, Rule, Violations};
-use singer_target::sink::{Ending, Rejection};
-use singer_target::{Batch, BoxError, Report, Sink, SinkError, Stream};
+use singer_target::{Batch, BoxError, Ending, Rejection, Report, Sink, SinkError, Stream};
 
 fn too_large() -> Json {
     json!({"text": "too long ".repeat(2_000)})
@@ -157,10 +156,7 @@ impl Sink for FlawedSink {
         let bad: Vec<usize> = (0..batch.len())
             .filter(|index| is_too_large(&records[*index]))
             .collect();
-        let rejection = |index| Rejection {
-            index,
-            reason: "too large".to_owned(),
-        };
+        let rejection = |index| Rejection::new(index, "too large");
         match self.how {
             Wrong::AcknowledgesBeforeWriting if bad.is_empty() => {
                 let memory = self.memory.clone();
@@ -231,10 +227,9 @@ impl Sink for FlawedSink {
                 return Ok(report);
             }
             Wrong::RejectsWholeBatches if !bad.is_empty() => {
-                return Ok(Report {
-                    rejected: (0..batch.len()).map(rejection).collect(),
-                    ..Report::default()
-                });
+                let mut report = Report::default();
+                report.rejected = (0..batch.len()).map(rejection).collect();
+                return Ok(report);
             }
             Wrong::FailsWholeBatches if !bad.is_empty() => {
                 return Err(SinkError::permanent("a record is too large"));

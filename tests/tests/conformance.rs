@@ -1,29 +1,14 @@
 //! Our sinks against the contract of every sink, with a real server and real files.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
-use singer_sinks::encoders::{Json, MessagePack, MessagePackConfig};
-use singer_sinks::jsonl::{Jsonl, JsonlConfig};
-use singer_sinks::nats_kv::{NatsKv, config::NatsKvConfig};
-use singer_target::conformance::{Destination, Kit, Violations};
-use singer_target::encoder::Encoder;
-use singer_target::plugin::{EncoderPlugin, SinkContext, SinkPlugin};
+use singer_sinks::jsonl::Jsonl;
+use singer_sinks::nats_kv::NatsKv;
+use singer_target::conformance::{self, Destination, Kit, Violations};
 use singer_target::{BoxError, SinkError};
 use target_tests::bucket::Bucket;
 use target_tests::nats_server::NatsServer;
-
-fn context() -> SinkContext {
-    let msgpack = MessagePack::build(MessagePackConfig::default());
-    let encoders: [(&str, Arc<dyn Encoder>); 2] =
-        [("json", Arc::new(Json)), ("msgpack", Arc::new(msgpack))];
-    SinkContext {
-        target_name: "conformance",
-        target_version: "0",
-        encoders: encoders.into_iter().collect(),
-    }
-}
 
 /// A bucket of its own.
 struct Place {
@@ -35,9 +20,7 @@ impl Destination for Place {
     type Sink = NatsKv;
 
     async fn open(&self) -> Result<NatsKv, SinkError> {
-        let config: NatsKvConfig =
-            serde_json::from_value(self.settings.clone()).map_err(SinkError::config)?;
-        NatsKv::open(config, context()).await
+        conformance::open::<NatsKv>(self.settings.clone()).await
     }
 
     async fn read(&self, stream: &str) -> Result<Vec<Value>, BoxError> {
@@ -102,9 +85,7 @@ impl Destination for Folder {
 
     async fn open(&self) -> Result<Jsonl, SinkError> {
         let path = self.0.path().join("{stream}.jsonl");
-        let config: JsonlConfig =
-            serde_json::from_value(json!({"path": path})).map_err(SinkError::config)?;
-        Jsonl::open(config, context()).await
+        conformance::open::<Jsonl>(json!({"path": path})).await
     }
 
     async fn read(&self, stream: &str) -> Result<Vec<Value>, BoxError> {

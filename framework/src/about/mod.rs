@@ -12,42 +12,42 @@ use crate::config::SettingsSchema;
 
 /// What a target is called.
 #[derive(Debug, Clone, Copy)]
-pub struct TargetInfo {
+pub(crate) struct TargetInfo {
     /// The name of the executable: `target-nats-kv`. Environment variables begin with it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The version of the executable.
-    pub version: &'static str,
+    pub(crate) version: &'static str,
     /// One sentence on what it does.
-    pub description: &'static str,
+    pub(crate) description: &'static str,
 }
 
 /// A plugin that is compiled in.
 #[derive(Debug, Clone, Copy)]
-pub struct PluginInfo {
+pub(crate) struct PluginInfo {
     /// What it is for: `sink`, `encoder`.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// The name by which it is chosen.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// One sentence on what it does.
-    pub description: &'static str,
+    pub(crate) description: &'static str,
 }
 
 /// All there is to tell about a target.
 #[derive(Debug, Clone)]
-pub struct About<'a> {
+pub(crate) struct About<'a> {
     /// What it is called.
-    pub target: TargetInfo,
+    pub(crate) target: TargetInfo,
     /// Its settings.
-    pub schema: &'a SettingsSchema,
+    pub(crate) schema: &'a SettingsSchema,
     /// The names that the Meltano SDK has for what it can do.
-    pub capabilities: Vec<&'static str>,
+    pub(crate) capabilities: Vec<&'static str>,
     /// The sinks and encoders in it.
-    pub plugins: Vec<PluginInfo>,
+    pub(crate) plugins: Vec<PluginInfo>,
 }
 
 /// How to tell it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For reading in a terminal
     #[default]
     Text,
@@ -62,7 +62,7 @@ pub enum Format {
 impl About<'_> {
     /// The whole text, ending with a newline.
     #[must_use]
-    pub fn render(&self, format: Format) -> String {
+    pub(crate) fn render(&self, format: Format) -> String {
         match format {
             Format::Text => text::render(self),
             Format::Json => json::render(self),

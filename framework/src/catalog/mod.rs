@@ -14,19 +14,15 @@ use serde_json::Value as JsonSchema;
 /// ```
 /// # use singer_target::catalog::{Catalog, CatalogStream};
 /// # use serde_json::json;
-/// let catalog = Catalog {
-///     streams: vec![CatalogStream {
-///         tap_stream_id: "orders".to_owned(),
-///         stream: "orders".to_owned(),
-///         key_properties: vec!["id".to_owned()],
-///         schema: json!({"type": "object"}),
-///         row_count: 42,
-///         encodings: [("json".to_owned(), 42)].into(),
-///     }],
-/// };
-/// assert_eq!(serde_json::to_value(&catalog).unwrap()["streams"][0]["stream"], "orders");
+/// let mut orders = CatalogStream::new("orders", json!({"type": "object"}));
+/// orders.key_properties = vec!["id".to_owned()];
+/// orders.row_count = 42;
+/// let catalog: Catalog = [orders].into_iter().collect();
+/// assert_eq!(serde_json::to_value(&catalog)?["streams"][0]["stream"], "orders");
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct Catalog {
     /// One entry a stream, sorted by name.
     pub streams: Vec<CatalogStream>,
@@ -34,6 +30,7 @@ pub struct Catalog {
 
 /// A stream that a destination holds.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct CatalogStream {
     /// The same as `stream`; Singer's catalogs have both.
     pub tap_stream_id: String,
@@ -47,4 +44,28 @@ pub struct CatalogStream {
     pub row_count: u64,
     /// How many of the values read are in each encoding.
     pub encodings: BTreeMap<String, u64>,
+}
+
+impl CatalogStream {
+    /// A stream of that name whose records agree with `schema`. All else is not known yet.
+    pub fn new(name: impl Into<String>, schema: JsonSchema) -> Self {
+        let name = name.into();
+        Self {
+            tap_stream_id: name.clone(),
+            stream: name,
+            key_properties: Vec::new(),
+            schema,
+            row_count: 0,
+            encodings: BTreeMap::new(),
+        }
+    }
+}
+
+/// Sorts the streams by name.
+impl FromIterator<CatalogStream> for Catalog {
+    fn from_iter<I: IntoIterator<Item = CatalogStream>>(streams: I) -> Self {
+        let mut streams: Vec<_> = streams.into_iter().collect();
+        streams.sort_by(|a, b| a.stream.cmp(&b.stream));
+        Self { streams }
+    }
 }

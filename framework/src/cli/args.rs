@@ -18,17 +18,17 @@ use crate::telemetry::{self, LogOptions};
     args_conflicts_with_subcommands = false,
     disable_help_subcommand = true
 )]
-pub struct Args {
+pub(crate) struct Args {
     /// What to do instead of loading.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub(crate) command: Option<Command>,
 
     #[command(flatten)]
     config: ConfigOption,
 
     /// Read messages from this file instead of stdin
     #[arg(long, value_name = "FILE")]
-    pub input: Option<PathBuf>,
+    pub(crate) input: Option<PathBuf>,
 
     /// Describe settings, capabilities and plugins, as `about` does
     #[arg(long)]
@@ -46,12 +46,12 @@ pub struct Args {
 
     /// How to log.
     #[command(flatten)]
-    pub log: LogOptions,
+    pub(crate) log: LogOptions,
 }
 
 /// Where settings come from: understood before the subcommand and after it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-pub struct ConfigOption {
+pub(crate) struct ConfigOption {
     /// A file of settings in JSON, YAML or TOML; may be repeated, later ones win. The environment
     /// is always read and wins over files, so ENV, which asks for it, is not needed
     #[arg(long = "config", value_name = "FILE|ENV")]
@@ -60,7 +60,7 @@ pub struct ConfigOption {
 
 /// What a target can do besides loading.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Describe settings, capabilities and plugins
     About {
         /// The format
@@ -91,7 +91,7 @@ pub enum Command {
 
 /// How to list what the destination holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum DiscoverFormat {
+pub(crate) enum DiscoverFormat {
     /// A Singer catalog, in JSON
     #[default]
     Catalog,
@@ -105,7 +105,7 @@ impl Args {
     /// # Errors
     /// It is not understood, or asks for help or the version: [`clap::Error::exit`] does what is
     /// right for each, with code 2 for wrong usage.
-    pub fn parse(target: &TargetInfo) -> Result<Self, clap::Error> {
+    pub(crate) fn parse(target: &TargetInfo) -> Result<Self, clap::Error> {
         Self::parse_from(target, std::env::args_os())
     }
 
@@ -149,7 +149,7 @@ impl Args {
     }
 
     /// The values of `--config`, those before the subcommand first.
-    pub fn config(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn config(&self) -> impl Iterator<Item = &str> {
         let own = match &self.command {
             Some(Command::Check { config } | Command::Discover { config, .. }) => &config.files[..],
             _ => &[],
@@ -160,7 +160,7 @@ impl Args {
 
 /// The completion script for a shell.
 #[must_use]
-pub fn completions(target: &TargetInfo, shell: Shell) -> Vec<u8> {
+pub(crate) fn completions(target: &TargetInfo, shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(
         shell,

@@ -11,7 +11,7 @@ use super::{SettingsSchema, compat, simplify};
 /// The environment variables a run sees, as a value: whoever reads them can be tested without
 /// changing the process.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub(crate) struct Environment(BTreeMap<String, String>);
 
 /// Only the names: the values may be secrets.
 impl std::fmt::Debug for Environment {
@@ -27,7 +27,7 @@ impl Environment {
     ///
     /// # Errors
     /// The `.env` file cannot be read.
-    pub fn of_process() -> Result<Self, ConfigError> {
+    pub(crate) fn of_process() -> Result<Self, ConfigError> {
         let mut variables = dot_env(Path::new(".env"))?;
         // A variable that is not Unicode cannot be one of ours.
         variables.extend(std::env::vars_os().filter_map(|(name, value)| {
@@ -38,7 +38,7 @@ impl Environment {
 
     /// The variable's value. An empty one counts as not set.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .get(name)
             .map(String::as_str)

@@ -1,9 +1,36 @@
 //! Settings: one field of one struct each, and everything else follows from it.
 //!
 //! The framework, a sink and an encoder each describe their settings in one struct with doc
-//! comments ([`TargetSettings`] is the framework's). [`SettingsSchema`] merges their JSON Schemas;
-//! validation, environment variables, `about` in all its formats and the settings page are derived
-//! from that, so a setting cannot be documented differently from how it is checked.
+//! comments. Validation, environment variables, `about` in all its formats and the settings page
+//! are derived from its JSON Schema, so a setting cannot be documented differently from how it is
+//! checked.
+//!
+//! ```
+//! use schemars::JsonSchema;
+//! use serde::Deserialize;
+//! use singer_target::config::Secret;
+//!
+//! /// Where the records go.
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Config {
+//!     /// The server's address. A field without a default is required.
+//!     #[schemars(length(min = 1))]
+//!     host: String,
+//!     /// The password. It is never shown.
+//!     password: Option<Secret>,
+//!     /// How many seconds a request may take.
+//!     #[serde(default = "ten")]
+//!     #[schemars(range(min = 1, max = 600))]
+//!     timeout_seconds: u32,
+//! }
+//!
+//! fn ten() -> u32 {
+//!     10
+//! }
+//! ```
+//!
+//! All values are checked against that schema before the struct is filled, and every problem is
+//! told at once. Names must be unique among the framework's, the sink's and the encoders' settings.
 //!
 //! Where a value comes from, later wins:
 //!
@@ -32,14 +59,14 @@ mod target;
 mod validate;
 mod versions;
 
-pub use env::Environment;
-pub(crate) use env::variable;
-pub use problem::{ConfigError, Problem};
-pub use schema::{Choice, Section, SectionDocs, Setting, SettingsSchema};
+pub(crate) use env::{Environment, variable};
+pub(crate) use problem::ConfigError;
+pub use problem::Problem;
+pub(crate) use schema::{Section, SectionDocs, Setting, SettingsSchema};
 pub use secret::Secret;
-pub use source::Sources;
-pub use target::{OnInvalidRecord, TargetSettings};
-pub use versions::VersionSettings;
+pub(crate) use source::Sources;
+pub(crate) use target::{OnInvalidRecord, TargetSettings};
+pub(crate) use versions::VersionSettings;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -47,7 +74,7 @@ use serde_json::{Map, Value};
 
 /// What the user gave: merged from all sources and found valid.
 #[derive(Clone)]
-pub struct Settings(Map<String, Value>);
+pub(crate) struct Settings(Map<String, Value>);
 
 /// Only the names: the values may be secrets.
 impl std::fmt::Debug for Settings {
@@ -61,7 +88,7 @@ impl Settings {
     ///
     /// # Errors
     /// Every problem there is, not only the first one.
-    pub fn load(
+    pub(crate) fn load(
         target_name: &str,
         sources: &Sources,
         schema: &SettingsSchema,
@@ -70,11 +97,23 @@ impl Settings {
         validate::check(merged, schema).map(Self)
     }
 
+    /// Settings that come from a test rather than from files and the environment.
+    ///
+    /// # Errors
+    /// Every problem there is.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn of(given: Value, schema: &SettingsSchema) -> Result<Self, ConfigError> {
+        let Value::Object(given) = given else {
+            return Err(ConfigError::of("settings", "must be an object"));
+        };
+        validate::check(source::from_test(given), schema).map(Self)
+    }
+
     /// One struct's settings: only the fields of `T` are looked at, the rest belongs to others.
     ///
     /// # Errors
     /// A value passed the schema, but the struct cannot hold it.
-    pub fn section<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, ConfigError> {
+    pub(crate) fn section<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, ConfigError> {
         let section = SettingsSchema::new(&[Section::of::<T>("settings")])?;
         let fields: Map<_, _> = section
             .settings()

@@ -3,14 +3,21 @@
 use std::fmt;
 
 /// One setting that cannot be accepted, and what would be.
+///
+/// ```
+/// # use singer_target::config::Problem;
+/// let problem = Problem::new("rotate_bytes", "needs {part} in the setting path");
+/// assert_eq!(problem.to_string(), "rotate_bytes: needs {part} in the setting path");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Problem {
     /// The setting's name, or the file that could not be read.
     pub setting: String,
     /// What is wrong and what is allowed. Never the value of a secret.
     pub message: String,
     /// The file or environment variable that the value came from, if it is known.
-    pub origin: Option<String>,
+    pub(crate) origin: Option<String>,
 }
 
 impl Problem {
@@ -36,23 +43,17 @@ impl fmt::Display for Problem {
 
 /// The configuration was refused; its text has one line for each problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
-    problems: Vec<Problem>,
+pub(crate) struct ConfigError {
+    pub(super) problems: Vec<Problem>,
 }
 
 impl ConfigError {
     /// One setting that is wrong: for checks that a schema cannot make, such as a file that does
     /// not exist.
-    pub fn of(setting: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn of(setting: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             problems: vec![Problem::new(setting, message)],
         }
-    }
-
-    /// The problems, in the order of the settings.
-    #[must_use]
-    pub fn problems(&self) -> &[Problem] {
-        &self.problems
     }
 
     /// `Ok` when there is no problem.

@@ -13,9 +13,9 @@ use super::{describe, env, simplify};
 ///
 /// A plain value that a plugin can hold in a constant.
 #[derive(Debug, Clone, Copy)]
-pub struct Section {
+pub(crate) struct Section {
     /// The heading they stand under: `Target`, `NATS KV sink`, `MessagePack encoder`.
-    pub title: &'static str,
+    pub(crate) title: &'static str,
     schema: fn() -> Value,
 }
 
@@ -25,7 +25,7 @@ impl Section {
     /// Besides its properties, the struct's schema may say what must hold between them (`if` and
     /// `then`, `dependentRequired`, …), with `#[schemars(extend(…))]`.
     #[must_use]
-    pub const fn of<T: JsonSchema>(title: &'static str) -> Self {
+    pub(crate) const fn of<T: JsonSchema>(title: &'static str) -> Self {
         Self {
             title,
             schema: schema_of::<T>,
@@ -43,16 +43,16 @@ fn schema_of<T: JsonSchema>() -> Value {
 
 /// A section's heading and the text below it.
 #[derive(Debug, Clone)]
-pub struct SectionDocs {
+pub(crate) struct SectionDocs {
     /// The heading.
-    pub title: &'static str,
+    pub(crate) title: &'static str,
     /// The doc comment of the struct.
-    pub description: String,
+    pub(crate) description: String,
 }
 
 /// The settings of all sections, in one flat list with unique names.
 #[derive(Debug, Clone)]
-pub struct SettingsSchema {
+pub(crate) struct SettingsSchema {
     sections: Vec<SectionDocs>,
     settings: Vec<Setting>,
     /// What must hold between settings, one schema for each section that has such rules.
@@ -65,7 +65,7 @@ impl SettingsSchema {
     /// # Errors
     /// A name occurs twice. That is a mistake of the authors, and is refused at the start rather
     /// than letting one plugin read another's setting.
-    pub fn new(sections: &[Section]) -> Result<Self, ConfigError> {
+    pub(crate) fn new(sections: &[Section]) -> Result<Self, ConfigError> {
         let mut merged = Self {
             sections: Vec::new(),
             settings: Vec::new(),
@@ -131,23 +131,23 @@ impl SettingsSchema {
 
     /// The sections, in the order given.
     #[must_use]
-    pub fn sections(&self) -> &[SectionDocs] {
+    pub(crate) fn sections(&self) -> &[SectionDocs] {
         &self.sections
     }
 
     /// Every setting, section by section, in the order of the fields.
-    pub fn settings(&self) -> impl Iterator<Item = &Setting> {
+    pub(crate) fn settings(&self) -> impl Iterator<Item = &Setting> {
         self.settings.iter()
     }
 
     /// The setting of this name.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Setting> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Setting> {
         self.settings.iter().find(|setting| setting.name == name)
     }
 
     /// The names of the settings without which nothing runs.
-    pub fn required(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn required(&self) -> impl Iterator<Item = &str> {
         self.settings()
             .filter(|setting| setting.required)
             .map(|setting| setting.name.as_str())
@@ -155,7 +155,7 @@ impl SettingsSchema {
 
     /// All of it as one JSON Schema.
     #[must_use]
-    pub fn document(&self) -> Value {
+    pub(crate) fn document(&self) -> Value {
         let properties: Map<_, _> = self
             .settings()
             .map(|setting| (setting.name.clone(), setting.schema.clone()))
@@ -174,47 +174,47 @@ impl SettingsSchema {
 
 /// One setting.
 #[derive(Debug, Clone)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// The name of the field.
-    pub name: String,
+    pub(crate) name: String,
     /// The title of the section it belongs to.
-    pub section: &'static str,
+    pub(crate) section: &'static str,
     /// Whether nothing runs without it.
-    pub required: bool,
+    pub(crate) required: bool,
     schema: Value,
 }
 
 /// One of a setting's allowed values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
+pub(crate) struct Choice {
     /// The value.
-    pub value: String,
+    pub(crate) value: String,
     /// What it means; may be empty.
-    pub description: String,
+    pub(crate) description: String,
 }
 
 impl Setting {
     /// Its JSON Schema: plain, without references and without null.
     #[must_use]
-    pub fn schema(&self) -> &Value {
+    pub(crate) fn schema(&self) -> &Value {
         &self.schema
     }
 
     /// The doc comment of the field: paragraphs, separated by blank lines.
     #[must_use]
-    pub fn description(&self) -> &str {
+    pub(crate) fn description(&self) -> &str {
         self.schema["description"].as_str().unwrap_or_default()
     }
 
     /// The value it has when it is not set.
     #[must_use]
-    pub fn default(&self) -> Option<&Value> {
+    pub(crate) fn default(&self) -> Option<&Value> {
         self.schema.get("default")
     }
 
     /// Whether its value must never be shown.
     #[must_use]
-    pub fn is_secret(&self) -> bool {
+    pub(crate) fn is_secret(&self) -> bool {
         ["secret", "writeOnly"]
             .iter()
             .any(|mark| self.schema[mark] == true)
@@ -222,25 +222,25 @@ impl Setting {
 
     /// What it may be, in words: `a whole number from 1 to 100000`.
     #[must_use]
-    pub fn allowed(&self) -> String {
+    pub(crate) fn allowed(&self) -> String {
         describe::allowed(&self.schema)
     }
 
     /// The values to choose from; empty if it is not a choice.
     #[must_use]
-    pub fn choices(&self) -> Vec<Choice> {
+    pub(crate) fn choices(&self) -> Vec<Choice> {
         simplify::choices(&self.schema)
     }
 
     /// The types of JSON it may have: usually one.
     #[must_use]
-    pub fn types(&self) -> Vec<String> {
+    pub(crate) fn types(&self) -> Vec<String> {
         simplify::types(&self.schema)
     }
 
     /// The environment variable that sets it.
     #[must_use]
-    pub fn variable(&self, target_name: &str) -> String {
+    pub(crate) fn variable(&self, target_name: &str) -> String {
         env::variable(target_name, &self.name)
     }
 }

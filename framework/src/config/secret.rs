@@ -10,6 +10,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 /// A password, a token, a key: hidden in `Debug` and `Display`, and not serializable.
+///
+/// ```
+/// # use singer_target::config::Secret;
+/// let password = Secret::from("hunter2".to_owned());
+/// assert_eq!(format!("{password:?}"), "Secret(hidden)");
+/// assert_eq!(password.expose(), "hunter2");
+/// ```
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Choice;
+use super::schema::Choice;
 
 /// One property's schema, plain.
 pub(super) fn property(schema: Value) -> Value {

@@ -11,7 +11,7 @@ use super::{Environment, SettingsSchema};
 
 /// All that a configuration is read from.
 #[derive(Debug, Clone, Default)]
-pub struct Sources {
+pub(crate) struct Sources {
     files: Vec<PathBuf>,
     environment: Environment,
 }
@@ -20,7 +20,7 @@ impl Sources {
     /// The values of `--config` in their order, and the environment.
     ///
     /// The value `ENV` is not a file: it asks for the environment, which is read anyway.
-    pub fn new<S: AsRef<str>>(
+    pub(crate) fn new<S: AsRef<str>>(
         config: impl IntoIterator<Item = S>,
         environment: Environment,
     ) -> Self {
@@ -41,6 +41,24 @@ pub(super) struct Given {
 
 /// What the user gave, by name. Nulls are gone.
 pub(super) type Merged = Vec<(String, Given)>;
+
+/// Settings that a test gives.
+#[cfg(feature = "conformance")]
+pub(super) fn from_test(given: Map<String, Value>) -> Merged {
+    let given = given.into_iter().filter(|(_, value)| !value.is_null());
+    let origin = || "the test".to_owned();
+    given
+        .map(|(name, value)| {
+            (
+                name,
+                Given {
+                    value,
+                    origin: origin(),
+                },
+            )
+        })
+        .collect()
+}
 
 /// Reads every source, the later ones winning.
 pub(super) fn merge(

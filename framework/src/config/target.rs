@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
     },
     "then" = { "required": ["dead_letter_file"] },
 ))]
-pub struct TargetSettings {
+pub(crate) struct TargetSettings {
     /// Check every record against the JSON Schema of its stream before it is loaded.
     ///
     /// Switch this off only for a tap that you trust: it saves time, and wrong data is then loaded
     /// as it is.
-    pub validate_records: bool,
+    pub(crate) validate_records: bool,
 
     /// Add to every record the columns in which the Meltano SDK tells where it comes from:
     /// `_sdc_extracted_at`, `_sdc_received_at`, `_sdc_batched_at`, `_sdc_deleted_at`,
@@ -31,28 +31,28 @@ pub struct TargetSettings {
 
     /// What to do with a record that cannot be loaded: it does not match its schema, its key is
     /// missing or null, or it is too large for the destination.
-    pub on_invalid_record: OnInvalidRecord,
+    pub(crate) on_invalid_record: OnInvalidRecord,
 
     /// The file that invalid records are appended to, as JSON lines with the reason, when
     /// `on_invalid_record` is `dead_letter`.
     ///
     /// It holds the records as they came, so protect it as you protect the data.
     #[schemars(extend("format" = "file-path", "examples" = ["dead-letter.jsonl"]))]
-    pub dead_letter_file: Option<PathBuf>,
+    pub(crate) dead_letter_file: Option<PathBuf>,
 
     /// Write a batch when it holds this many records.
     #[schemars(range(min = 1, max = 100_000))]
-    pub batch_size_rows: usize,
+    pub(crate) batch_size_rows: usize,
 
     /// Write a batch when its records take this many bytes, however few they are. This bounds
     /// the memory that a stream of large records needs.
     #[schemars(range(min = 1, max = 1_073_741_824))]
-    pub batch_size_bytes: usize,
+    pub(crate) batch_size_bytes: usize,
 
     /// Write a batch when its oldest record has waited this many seconds, also when no further
     /// record arrives. `0` writes at once, which is slow.
     #[schemars(range(min = 0, max = 86_400))]
-    pub batch_wait_limit_seconds: f64,
+    pub(crate) batch_wait_limit_seconds: f64,
 
     /// Write state at most once in this many seconds, and always at the end of the run.
     ///
@@ -60,17 +60,17 @@ pub struct TargetSettings {
     /// database, which is why they are not all written. `0` writes every state as soon as it is
     /// true.
     #[schemars(range(min = 0, max = 86_400))]
-    pub state_interval_seconds: f64,
+    pub(crate) state_interval_seconds: f64,
 
     /// The longest line of input that is accepted, in bytes. A longer one ends the run with its
     /// line number, and is never held in memory.
     #[schemars(range(min = 1024, max = 1_073_741_824))]
-    pub max_line_bytes: usize,
+    pub(crate) max_line_bytes: usize,
 
     /// Give up, and fail the run, when the destination has been failing for this many seconds.
     /// Until then a failed write is tried again, each time after a longer pause.
     #[schemars(range(min = 0, max = 31_536_000))]
-    pub max_retry_seconds: f64,
+    pub(crate) max_retry_seconds: f64,
 }
 
 impl Default for TargetSettings {
@@ -93,7 +93,7 @@ impl Default for TargetSettings {
 /// What to do with a record that cannot be loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum OnInvalidRecord {
+pub(crate) enum OnInvalidRecord {
     /// End the run with an error. What came before is loaded, and no state past it is written.
     Fail,
     /// Leave it out, count it and log it. The record is lost to the destination.

@@ -261,7 +261,7 @@ fn what_only_the_struct_can_refuse_names_the_setting() {
     let error = load_with(&[], &variables)
         .and_then(|settings| settings.section::<SinkSettings>())
         .expect_err("refused");
-    assert_eq!(error.problems()[0].setting, "port");
+    assert_eq!(error.problems[0].setting, "port");
 }
 
 #[test]

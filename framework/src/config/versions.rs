@@ -8,21 +8,21 @@ use serde::Deserialize;
 /// are ever deleted.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct VersionSettings {
+pub(crate) struct VersionSettings {
     /// Delete what is of an older version when an ACTIVATE_VERSION message comes, and keep
     /// `_sdc_table_version` with each record that has a version. If off, such messages are ignored
     /// with a warning.
-    pub process_activate_version_messages: bool,
+    pub(crate) process_activate_version_messages: bool,
 
     /// Remove records that an ACTIVATE_VERSION message deletes. If off, they are only marked with
     /// the time in `_sdc_deleted_at`.
-    pub hard_delete: bool,
+    pub(crate) hard_delete: bool,
 
     /// Fail rather than delete more than this fraction of a stream's records with one
     /// ACTIVATE_VERSION message: a guard against a tap that could not read all of its table. `1`
     /// sets no limit.
     #[schemars(range(min = 0, max = 1))]
-    pub max_delete_fraction: f64,
+    pub(crate) max_delete_fraction: f64,
 }
 
 impl Default for VersionSettings {

@@ -2,8 +2,9 @@
 
 use serde_json::Value as Json;
 
+use super::fixtures::numbered_batch;
 use super::held::Entry;
-use super::trial::{STREAM, Session, Trial, batch};
+use super::trial::{STREAM, Session, Trial};
 use super::{Destination, Violation};
 use crate::activation::{Activated, Activation, DELETED_AT, TABLE_VERSION};
 use crate::sink::{Sink, SinkError};
@@ -97,7 +98,7 @@ async fn write<D: Destination>(
         (entry.n, record)
     });
     session
-        .take(batch(&session.stream, records), Vec::new())
+        .take(numbered_batch(&session.stream, records), Vec::new())
         .await
 }
 

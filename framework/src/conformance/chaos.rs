@@ -120,10 +120,7 @@ impl<S: Sink> Chaos<S> {
         report.rejected = report
             .rejected
             .into_iter()
-            .map(|it| Rejection {
-                index: given[it.index],
-                ..it
-            })
+            .map(|it| Rejection::new(given[it.index], it.reason))
             .collect();
         let unsettled = report.unsettled.iter().map(|index| given[*index]);
         report.unsettled = unsettled.chain(withheld.iter().copied()).collect();

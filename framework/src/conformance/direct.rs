@@ -10,8 +10,9 @@ use serde_json::Value as Json;
 
 use super::activation;
 use super::chaos::Fault;
+use super::fixtures::numbered_batch;
 use super::held::{Entry, mark};
-use super::trial::{Trial, batch};
+use super::trial::Trial;
 use super::{Destination, Rule, Violation};
 use crate::sink::{Ending, Sink};
 
@@ -98,7 +99,7 @@ async fn rejection<D: Destination>(trial: &Trial<'_, D>) -> Result<(), Violation
             }
             (entry.n, record)
         });
-        let batch = batch(&session.stream, records);
+        let batch = numbered_batch(&session.stream, records);
         let delivered = session.deliver(batch, Vec::new()).await?;
         let delivered = delivered.map_err(|error| {
             trial.broken(format!(
@@ -262,7 +263,7 @@ async fn barrier<D: Destination>(trial: &Trial<'_, D>) -> Result<(), Violation> 
         record["later"] = "new".into();
         (entry.n, record)
     });
-    let changed = batch(&session.stream, records);
+    let changed = numbered_batch(&session.stream, records);
     session.take(changed, Vec::new()).await?;
     all.extend(entries);
     let when = "after records with the changed schema";

@@ -9,7 +9,7 @@ use super::Destination;
 use crate::activation::{Activated, Activation};
 use crate::batch::{Batch, Record};
 use crate::error::BoxError;
-use crate::sink::{Rejection, Report, Sink, SinkError};
+use crate::sink::{Report, Sink, SinkError};
 use crate::stream::Stream;
 use crate::value::Tape;
 
@@ -152,7 +152,7 @@ impl Sink for MemorySink {
             tokio::task::yield_now().await;
             match self.store(record) {
                 Ok(()) => report.written += 1,
-                Err(reason) => report.rejected.push(Rejection { index, reason }),
+                Err(reason) => report.reject(index, reason),
             }
         }
         Ok(report)

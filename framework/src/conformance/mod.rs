@@ -28,6 +28,7 @@
 mod activation;
 mod chaos;
 mod direct;
+mod fixtures;
 mod held;
 mod input;
 pub mod memory;
@@ -43,6 +44,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use serde_json::Value as Json;
 
+pub use fixtures::{batch, open, stream};
 pub use rule::{Rule, Violation, Violations};
 
 use crate::error::BoxError;

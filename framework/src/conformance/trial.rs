@@ -6,16 +6,15 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::chaos::{Chaos, Fault, Journal, locked};
+use super::fixtures::numbered_batch;
 use super::held::{Copies, Entry, Held};
 use super::{Destination, Options, Rule, Violation};
-use crate::batch::{Batch, OpenBatch};
+use crate::batch::Batch;
 use crate::retry::{Delivered, Retry};
 use crate::shutdown::Shutdown;
 use crate::sink::{Ending, Sink, SinkError};
-use crate::state::Ledger;
 use crate::stream::Stream;
 use crate::validate::Validator;
-use crate::value::Tape;
 
 /// The stream of the checks that need only one.
 pub(super) const STREAM: &str = "orders";
@@ -118,7 +117,7 @@ impl<D: Destination> Session<'_, D> {
 
     pub(super) fn batch(&self, entries: &[Entry]) -> Batch {
         let records = entries.iter().map(|entry| (entry.n, entry.to_json()));
-        batch(&self.stream, records)
+        numbered_batch(&self.stream, records)
     }
 
     /// Writes records that the sink must take.
@@ -202,21 +201,4 @@ fn stream(name: &str, changed: bool) -> Arc<Stream> {
         vec!["n".to_owned()],
         validator,
     )
-}
-
-/// A batch of records with their lines.
-pub(super) fn batch(stream: &Arc<Stream>, records: impl IntoIterator<Item = (u64, Json)>) -> Batch {
-    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-
-    let mut open = OpenBatch::new(Arc::clone(stream));
-    let mut ledger = Ledger::default();
-    let mut tape = Tape::new();
-    for (line, record) in records {
-        let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(record["id"].as_str());
-        tape.parse(record.to_string().as_bytes())
-            .expect("the kit's records are JSON");
-        let record = tape.root().expect("a value was parsed");
-        open.push(record, key, line, ledger.admit());
-    }
-    open.close().0
 }

@@ -17,7 +17,7 @@ type Operation<T> = fn(&Settings, SinkContext) -> BoxFuture<'static, Result<T, S
 ///
 /// ```
 /// use singer_target::{
-///     Batch, Report, Sink, SinkContext, SinkEntry, SinkError, SinkPlugin, inventory,
+///     Batch, Report, Sink, SinkContext, SinkEntry, SinkError, SinkPlugin, Target, inventory,
 /// };
 ///
 /// /// The settings of the sink.
@@ -53,8 +53,8 @@ type Operation<T> = fn(&Settings, SinkContext) -> BoxFuture<'static, Result<T, S
 /// inventory::submit! { SinkEntry::of::<Somewhere>() }
 ///
 /// // It is found by its name in every binary that this crate is linked into.
-/// let registry = singer_target::plugin::Registry::linked().unwrap();
-/// assert!(registry.sink("somewhere").is_ok());
+/// let target = Target::new("target-somewhere", "1.0.0", Somewhere::DESCRIPTION).sink("somewhere");
+/// # let _ = target;
 /// ```
 #[derive(Clone, Copy)]
 pub struct SinkEntry {

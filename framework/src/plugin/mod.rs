@@ -1,13 +1,10 @@
 //! Plugins: sinks and encoders that a binary finds by name.
-//!
-//! A crate registers its plugins with [`inventory::submit!`]; nothing else names them. The trap of
-//! that: a crate which is a dependency but is never mentioned is not linked, and its plugins are
-//! silently absent. So a binary says `use my_sinks as _;`, and [`Registry`] refuses to be empty.
 
 mod entry;
 mod erased;
 mod registry;
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -16,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 pub use entry::{EncoderEntry, SinkEntry};
 pub(crate) use erased::ErasedSink;
-pub use registry::{Registry, RegistryError};
+pub(crate) use registry::{Registry, RegistryError};
 
 use crate::catalog::Catalog;
 use crate::check::Finding;
@@ -94,7 +91,8 @@ pub trait EncoderPlugin: 'static {
 }
 
 /// What the framework gives to a sink that is opened.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SinkContext {
     /// The target's name, for a connection's name.
     pub target_name: &'static str,
@@ -123,7 +121,15 @@ impl Encoders {
     }
 }
 
-/// For the tests of a sink; a run collects the registered ones.
+/// Only the names.
+impl fmt::Debug for Encoders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.iter().map(|(name, _)| name))
+            .finish()
+    }
+}
+
 impl FromIterator<(&'static str, Arc<dyn Encoder>)> for Encoders {
     fn from_iter<I: IntoIterator<Item = (&'static str, Arc<dyn Encoder>)>>(encoders: I) -> Self {
         let mut encoders: Vec<_> = encoders.into_iter().collect();

@@ -1,17 +1,19 @@
 //! What is linked into a binary: sorted, without duplicates, and loud about what is absent.
 
 use super::{EncoderEntry, Encoders, SinkEntry};
-use crate::config::{ConfigError, Settings};
+use crate::config::{
+    ConfigError, Section, Settings, SettingsSchema, TargetSettings, VersionSettings,
+};
 
 /// All plugins that are linked into the binary, sorted by name.
-pub struct Registry {
+pub(crate) struct Registry {
     pub(crate) sinks: Vec<SinkEntry>,
     pub(crate) encoders: Vec<EncoderEntry>,
 }
 
 /// Why the plugins of a binary cannot be used. A fault of the binary, not of its user.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum RegistryError {
+pub(crate) enum RegistryError {
     /// No plugin of that name is linked.
     #[error(
         "this binary has no {kind} '{name}' (it has: {known}); a crate of plugins must be named in \
@@ -40,7 +42,7 @@ impl Registry {
     ///
     /// # Errors
     /// If two plugins of a kind share a name.
-    pub fn linked() -> Result<Self, RegistryError> {
+    pub(crate) fn linked() -> Result<Self, RegistryError> {
         Self::new(
             inventory::iter::<SinkEntry>.into_iter().copied(),
             inventory::iter::<EncoderEntry>.into_iter().copied(),
@@ -66,7 +68,7 @@ impl Registry {
     ///
     /// # Errors
     /// If it is not linked.
-    pub fn sink(&self, name: &str) -> Result<SinkEntry, RegistryError> {
+    pub(crate) fn sink(&self, name: &str) -> Result<SinkEntry, RegistryError> {
         self.sinks
             .iter()
             .find(|entry| entry.name == name)
@@ -87,13 +89,19 @@ impl Registry {
     }
 
     /// The names of all sinks, sorted.
-    pub fn sink_names(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn sink_names(&self) -> impl Iterator<Item = &'static str> {
         self.sinks.iter().map(|entry| entry.name)
     }
 
-    /// The names of all encoders, sorted.
-    pub fn encoder_names(&self) -> impl Iterator<Item = &'static str> {
-        self.encoders.iter().map(|entry| entry.name)
+    /// All settings of a target with this sink.
+    pub(crate) fn settings_schema(&self, sink: SinkEntry) -> Result<SettingsSchema, ConfigError> {
+        let mut sections = vec![Section::of::<TargetSettings>("Target")];
+        if sink.activates_versions {
+            sections.push(Section::of::<VersionSettings>("Table versions"));
+        }
+        sections.push(sink.section);
+        sections.extend(self.encoders.iter().map(|encoder| encoder.section));
+        SettingsSchema::new(&sections)
     }
 
     pub(crate) fn build_encoders(&self, settings: &Settings) -> Result<Encoders, ConfigError> {

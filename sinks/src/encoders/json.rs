@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use singer_target::encoder::Encoder;
-use singer_target::error::BoxError;
-use singer_target::plugin::{EncoderEntry, EncoderPlugin};
+use singer_target::BoxError;
+use singer_target::Encoder;
 use singer_target::value::{Tape, Value};
+use singer_target::{EncoderEntry, EncoderPlugin};
 
 inventory::submit! { EncoderEntry::of::<Json>() }
 

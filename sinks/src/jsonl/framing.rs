@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use flate2::write::GzEncoder;
+use singer_target::BoxError;
 use singer_target::Encoder;
-use singer_target::error::BoxError;
 use singer_target::value::Value;
 
 use super::config::Compression;

@@ -44,8 +44,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use singer_target::Ending;
 use singer_target::config::Problem;
-use singer_target::sink::Ending;
 use singer_target::{
     Batch, Report, Sink, SinkContext, SinkEntry, SinkError, SinkPlugin, Stream, inventory,
 };
@@ -149,7 +149,7 @@ impl Sink for Jsonl {
         match ending {
             Ending::Complete => self.ask(Job::Close).await,
             // The journals stay, and files that are not whole get no name: the next run goes on.
-            Ending::Early => Ok(()),
+            _ => Ok(()),
         }
     }
 }

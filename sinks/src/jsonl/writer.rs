@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use singer_target::sink::Rejection;
 use singer_target::{Batch, Encoder, Report, SinkError, Stream};
 use tokio::sync::{mpsc, oneshot};
 
@@ -124,7 +123,7 @@ impl Writer {
                 Err(error) => {
                     starts.pop();
                     let reason = error.to_string();
-                    report.rejected.push(Rejection { index, reason });
+                    report.reject(index, reason);
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::context::RequestErrorKind;
 use serde_json::Value as Json;
-use singer_target::sink::SinkError;
+use singer_target::SinkError;
 
 use super::connect::Connection;
 

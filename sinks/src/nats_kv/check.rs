@@ -7,9 +7,9 @@ use async_nats::{HeaderMap, Message, RequestErrorKind, header};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
+use singer_target::SinkContext;
+use singer_target::SinkError;
 use singer_target::check::Finding;
-use singer_target::plugin::SinkContext;
-use singer_target::sink::SinkError;
 
 use super::bucket::{self, Bucket};
 use super::config::NatsKvConfig;

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use singer_target::sink::SinkError;
+use singer_target::SinkError;
 
 /// An error as JetStream writes it, in the ack of a message or the answer to a request.
 #[derive(Debug, Clone, Deserialize)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use singer_target::encoder::Encoder;
+use singer_target::Encoder;
 use singer_target::value::{Tape, Value};
 
 use super::compare::{Candidate, Comparison, Verdict};

@@ -32,17 +32,15 @@ mod write;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use singer_target::Batch;
+use singer_target::Encoder;
+use singer_target::Stream;
 use singer_target::activation::{Activated, Activation};
-use singer_target::batch::Batch;
 use singer_target::catalog::Catalog;
 use singer_target::check::Finding;
 use singer_target::config::Problem;
-use singer_target::encoder::Encoder;
-use singer_target::plugin::{
-    CheckPlugin, DiscoverPlugin, Encoders, SinkContext, SinkEntry, SinkPlugin,
-};
-use singer_target::sink::{Ending, Report, Sink, SinkError};
-use singer_target::stream::Stream;
+use singer_target::{CheckPlugin, DiscoverPlugin, Encoders, SinkContext, SinkEntry, SinkPlugin};
+use singer_target::{Ending, Report, Sink, SinkError};
 
 use bucket::Bucket;
 use compare::Comparison;

@@ -6,13 +6,11 @@ use std::sync::Arc;
 
 use libfuzzer_sys::{arbitrary::Arbitrary, fuzz_target};
 use serde_json::{Value, json};
-use singer_sinks::encoders::json::Json;
-use singer_sinks::encoders::msgpack::{MessagePack, MessagePackConfig};
+use singer_sinks::encoders::{Json, MessagePack, MessagePackConfig};
 use singer_sinks::nats_kv::config::NatsKvConfig;
 use singer_sinks::nats_kv::fuzzing::is_written;
-use singer_target::encoder::Encoder;
-use singer_target::plugin::EncoderPlugin;
 use singer_target::value::Tape;
+use singer_target::{Encoder, EncoderPlugin};
 
 #[derive(Debug, Arbitrary)]
 struct Input<'a> {

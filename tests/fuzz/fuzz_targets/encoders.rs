@@ -2,11 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use singer_sinks::encoders::json::Json;
-use singer_sinks::encoders::msgpack::{MessagePack, MessagePackConfig};
-use singer_target::encoder::Encoder;
-use singer_target::plugin::EncoderPlugin;
+use singer_sinks::encoders::{Json, MessagePack, MessagePackConfig};
 use singer_target::value::Tape;
+use singer_target::{Encoder, EncoderPlugin};
 
 /// Encodes what is on the tape and reads it back; what came of it must then stay as it is.
 fn round_trip(encoder: &dyn Encoder, tape: &Tape, exact: bool) {

@@ -24,6 +24,11 @@ fuzz_target!(|line: &[u8]| {
                     assert_eq!(whole["stream"], stream);
                     assert_eq!(whole["record"], json(&record));
                 }
+                Line::ActivateVersion(stream, version) => {
+                    assert_eq!(whole["type"], "ACTIVATE_VERSION");
+                    assert_eq!(whole["stream"], stream);
+                    assert_eq!(whole["version"].as_i64(), Some(version));
+                }
                 Line::State(state) => {
                     assert_eq!(whole["type"], "STATE");
                     assert_eq!(whole["value"], state.map_or(Value::Null, |state| json(&state)));

@@ -8,7 +8,7 @@ mod settings;
 
 use async_nats::jetstream::stream::{Config as StreamConfig, RetentionPolicy};
 use serde_json::{Value as Json, json};
-use singer_target::sink::SinkError;
+use singer_target::SinkError;
 
 use super::api::ApiFailure;
 use super::config::NatsKvConfig;

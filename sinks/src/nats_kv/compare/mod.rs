@@ -13,8 +13,8 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use serde_json::Value as JsonSchema;
+use singer_target::Encoder;
 use singer_target::activation::{is_marked as is_deleted, is_revived, version_of};
-use singer_target::encoder::Encoder;
 use singer_target::value::{Tape, Value, ValueKind};
 
 use super::config::RefreshMode;

@@ -6,7 +6,7 @@ use super::Verdict::{Keep, Repair, Write};
 use super::*;
 use crate::encoders::{Json, MessagePack, MessagePackConfig};
 use RefreshMode::{Full, Newer, Same};
-use singer_target::plugin::EncoderPlugin;
+use singer_target::EncoderPlugin;
 
 fn encoders() -> [Arc<dyn Encoder>; 2] {
     [

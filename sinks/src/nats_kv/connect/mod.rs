@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{Client, ServerAddr};
-use singer_target::plugin::SinkContext;
-use singer_target::sink::SinkError;
+use singer_target::SinkContext;
+use singer_target::SinkError;
 use tokio::sync::watch;
 use tokio::time::Instant;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::{ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
-use singer_target::sink::SinkError;
+use singer_target::SinkError;
 
 use crate::nats_kv::config::NatsKvConfig;
 

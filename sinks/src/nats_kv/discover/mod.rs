@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
+use singer_target::Encoder;
+use singer_target::SinkContext;
+use singer_target::SinkError;
 use singer_target::catalog::{Catalog, CatalogStream, Inference};
-use singer_target::encoder::Encoder;
-use singer_target::plugin::SinkContext;
-use singer_target::sink::SinkError;
 use singer_target::value::Tape;
 
 use super::bucket::{self, Bucket};
@@ -82,12 +82,10 @@ async fn describe(
                 .await?;
         }
     }
-    Ok(Catalog {
-        streams: streams
-            .into_iter()
-            .map(|(name, described)| described.entry(name))
-            .collect(),
-    })
+    Ok(streams
+        .into_iter()
+        .map(|(name, described)| described.entry(name))
+        .collect())
 }
 
 /// What is known of a stream.
@@ -138,14 +136,11 @@ impl Described {
     }
 
     fn entry(self, name: String) -> CatalogStream {
-        CatalogStream {
-            tap_stream_id: name.clone(),
-            stream: name,
-            key_properties: self.key_properties.known(),
-            schema: self.schema.schema(),
-            row_count: self.keys,
-            encodings: self.encodings,
-        }
+        let mut entry = CatalogStream::new(name, self.schema.schema());
+        entry.key_properties = self.key_properties.known();
+        entry.row_count = self.keys;
+        entry.encodings = self.encodings;
+        entry
     }
 }
 

@@ -7,7 +7,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use futures_util::StreamExt;
-use singer_target::sink::SinkError;
+use singer_target::SinkError;
 
 use crate::nats_kv::bucket::Bucket;
 use crate::nats_kv::connect::Connection;

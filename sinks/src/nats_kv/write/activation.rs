@@ -7,8 +7,8 @@
 
 use async_nats::{HeaderMap, Subject, header};
 use bytes::Bytes;
+use singer_target::Encoder;
 use singer_target::activation::{Activated, Activation};
-use singer_target::encoder::Encoder;
 use singer_target::value::{Tape, Value};
 
 use super::super::error::Failure;

@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 
-use singer_target::batch::Batch;
-use singer_target::sink::{Rejection, Report};
+use singer_target::Batch;
 use singer_target::value::Tape;
+use singer_target::{Rejection, Report};
 
 use super::super::compare::{Candidate, Comparison, Verdict};
 use super::super::read::{Content, Found};
@@ -291,10 +291,7 @@ impl<'a> Chains<'a> {
     pub(super) fn reject(&mut self, chain: usize, reason: String) {
         let record = self.chains[chain].candidate as usize;
         self.fates[record] = Fate::Rejected;
-        self.rejected.push(Rejection {
-            index: record,
-            reason,
-        });
+        self.rejected.push(Rejection::new(record, reason));
     }
 
     /// Another writer came first. Returns how many times by now.

@@ -18,9 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::{Client, HeaderMap, header};
-use singer_target::batch::Batch;
-use singer_target::encoder::Encoder;
-use singer_target::sink::{Report, SinkError};
+use singer_target::Batch;
+use singer_target::Encoder;
+use singer_target::{Report, SinkError};
 
 use super::compare::Comparison;
 use super::config::RefreshMode;

@@ -7,9 +7,9 @@ use std::ops::Range;
 
 use async_nats::Subject;
 use bytes::Bytes;
-use singer_target::batch::{Batch, Record};
-use singer_target::encoder::Encoder;
-use singer_target::sink::Rejection;
+use singer_target::Encoder;
+use singer_target::Rejection;
+use singer_target::{Batch, Record};
 
 /// How large a message may be, headers included.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,7 @@ impl Prepared {
             if let Err(reason) = result {
                 payloads.truncate(payload);
                 subjects.truncate(subject);
-                rejected.push(Rejection { index, reason });
+                rejected.push(Rejection::new(index, reason));
             }
             places.push((
                 offset(payload)..offset(payloads.len()),
