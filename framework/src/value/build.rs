@@ -5,7 +5,8 @@
 
 use std::ops::Range;
 
-use super::{Tape, Value, text::push_escaped};
+use super::escape::{needs_escape, push_escaped};
+use super::{Tape, Value};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -52,6 +53,38 @@ pub(super) struct Open {
     at: usize,
 }
 
+/// Names of an object, as bits of a bloom filter: tells cheaply that they surely differ.
+#[derive(Default)]
+pub(super) struct Names {
+    seen: [u64; 8],
+    may_repeat: bool,
+}
+
+impl Names {
+    pub(super) fn add(&mut self, name: &str) {
+        let bytes = name.as_bytes();
+        let sample = |at: usize| u64::from(bytes.get(at).copied().unwrap_or(0));
+        let sampled = bytes.len() as u64
+            ^ sample(0) << 8
+            ^ sample(bytes.len() / 2) << 16
+            ^ sample(bytes.len().wrapping_sub(1)) << 24;
+        // The upper bits of a product depend on all bits of its factors.
+        let bit = sampled.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55;
+        let word = &mut self.seen[(bit / 64) as usize];
+        self.may_repeat |= *word >> (bit % 64) & 1 == 1;
+        *word |= 1 << (bit % 64);
+    }
+
+    /// Notes that a name was not added.
+    pub(super) fn suspect(&mut self) {
+        self.may_repeat = true;
+    }
+
+    pub(super) fn may_repeat(&self) -> bool {
+        self.may_repeat
+    }
+}
+
 /// A tape is limited to what its 32-bit offsets reach; `max_line_bytes` and the batch sizes keep
 /// it far below.
 fn offset(position: usize) -> u32 {
@@ -59,7 +92,7 @@ fn offset(position: usize) -> u32 {
 }
 
 impl Tape {
-    fn push(&mut self, kind: Kind, range: Range<usize>) {
+    pub(super) fn push(&mut self, kind: Kind, range: Range<usize>) {
         self.nodes.push(Node {
             kind,
             start: offset(range.start),
@@ -99,13 +132,31 @@ impl Tape {
     }
 
     pub(super) fn push_str(&mut self, value: &str) {
-        if !super::text::needs_escape(value) {
-            return self.push_plain_str(value);
-        }
-        push_escaped(&mut self.text, value);
-        let start = self.unescaped.len();
+        let first = self.unescaped.len();
         self.unescaped.push_str(value);
-        self.push(Kind::EscapedString, start..self.unescaped.len());
+        self.push_unescaped(first);
+    }
+
+    /// Takes the characters of `unescaped` from `first` on for a string.
+    pub(super) fn push_unescaped(&mut self, first: usize) {
+        let value = &self.unescaped[first..];
+        if needs_escape(value) {
+            push_escaped(&mut self.text, value);
+            return self.push(Kind::EscapedString, first..self.unescaped.len());
+        }
+        let start = self.text.len() + 1;
+        self.text.push('"');
+        self.text.push_str(value);
+        self.text.push('"');
+        self.push(Kind::String, start..self.text.len() - 1);
+        self.unescaped.truncate(first);
+    }
+
+    /// Opens a container whose text begins at `start`.
+    pub(super) fn open_at(&mut self, kind: Kind, start: usize) -> Open {
+        let at = self.nodes.len();
+        self.push(kind, start..start);
+        Open { at }
     }
 
     pub(super) fn open_array(&mut self) -> Open {
@@ -117,11 +168,9 @@ impl Tape {
     }
 
     fn open(&mut self, kind: Kind, bracket: char) -> Open {
-        let at = self.nodes.len();
-        let start = self.text.len();
-        self.push(kind, start..start);
+        let open = self.open_at(kind, self.text.len());
         self.text.push(bracket);
-        Open { at }
+        open
     }
 
     pub(super) fn close_array(&mut self, open: Open) {
@@ -138,10 +187,14 @@ impl Tape {
 
     fn close(&mut self, open: Open, bracket: char) {
         self.text.push(bracket);
+        self.close_at(open, self.text.len());
+    }
+
+    /// Closes a container whose text ends at `end`.
+    pub(super) fn close_at(&mut self, open: Open, end: usize) {
         let size = offset(self.nodes.len() - open.at);
-        let end = offset(self.text.len());
         let node = &mut self.nodes[open.at];
-        node.len = end - node.start;
+        node.len = offset(end) - node.start;
         node.size = size;
     }
 
@@ -166,24 +219,15 @@ impl Tape {
         })
     }
 
-    /// Few members: compare lengths and a bloom filter of 64 bits first. Many: a set.
+    /// Few members: compare each with all others. Many: a set.
     fn has_duplicates(&self, at: usize) -> bool {
-        let mut seen: u64 = 0;
-        let mut suspicious = false;
+        let mut names = Names::default();
         let mut count = 0;
         for (name, _) in self.open_members(at) {
-            let bytes = name.as_bytes();
-            let sample = |i: usize| usize::from(bytes.get(i).copied().unwrap_or(0));
-            let mixed = bytes.len()
-                ^ sample(0).wrapping_mul(7)
-                ^ sample(bytes.len() / 2).wrapping_mul(31)
-                ^ sample(bytes.len().wrapping_sub(1)).wrapping_mul(131);
-            let bit = 1u64 << (mixed % 61);
-            suspicious |= seen & bit != 0;
-            seen |= bit;
+            names.add(name);
             count += 1;
         }
-        if !suspicious {
+        if !names.may_repeat() {
             return false;
         }
         if count <= 32 {

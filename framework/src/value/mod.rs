@@ -8,6 +8,7 @@
 //! (settings, schemas).
 
 mod build;
+mod escape;
 mod number;
 mod parse;
 mod serde;

@@ -1,11 +1,14 @@
-//! JSON text to a tape, on top of `jiter`, which finds the tokens.
+//! JSON text to a tape, in one pass.
+//!
+//! Most lines are compact JSON already, so their text goes to the tape as it is: one copy for each
+//! run of text without white space and escapes, one node for each value in it.
 //!
 //! Strict where Singer's Python is lax: no NaN, no lone surrogates, no trailing text. Errors name a
 //! place, never the text found there, since that may be somebody's data.
 
-use jiter::{Jiter, JiterError, Peek};
-
 use super::Tape;
+use super::build::{Kind, Names, Open};
+use super::escape::unescape;
 
 /// Deeper JSON is refused: validators and sinks recurse. The same limit as `serde_json`'s.
 const MAX_DEPTH: usize = 128;
@@ -23,21 +26,6 @@ pub struct ParseError {
     pub problem: String,
 }
 
-impl ParseError {
-    fn new(index: usize, problem: impl Into<String>) -> Self {
-        Self {
-            column: index + 1,
-            problem: problem.into(),
-        }
-    }
-}
-
-impl From<JiterError> for ParseError {
-    fn from(error: JiterError) -> Self {
-        Self::new(error.index, error.error_type.to_string())
-    }
-}
-
 impl Tape {
     /// Replaces the contents with the one JSON value that `json` holds.
     ///
@@ -46,12 +34,15 @@ impl Tape {
     /// number with an exponent of more than 15 digits. The tape is then empty.
     pub fn parse(&mut self, json: &[u8]) -> Result<(), ParseError> {
         self.clear();
-        let result = Parser {
+        let text = std::str::from_utf8(json)
+            .map_err(|error| ParseError::at(error.valid_up_to(), "not UTF-8"))?;
+        let parser = Parser {
             tape: self,
-            json,
-            jiter: Jiter::new(json),
-        }
-        .document();
+            text,
+            at: 0,
+            copied: 0,
+        };
+        let result = parser.document();
         if result.is_err() {
             self.clear();
         }
@@ -66,109 +57,300 @@ impl Tape {
     }
 }
 
+impl ParseError {
+    #[cold]
+    fn at(index: usize, problem: impl Into<String>) -> Self {
+        Self {
+            column: index + 1,
+            problem: problem.into(),
+        }
+    }
+}
+
 struct Parser<'t, 'j> {
     tape: &'t mut Tape,
-    json: &'j [u8],
-    jiter: Jiter<'j>,
+    text: &'j str,
+    /// The next byte to look at.
+    at: usize,
+    /// The text before this byte is on the tape, so far as it belongs there.
+    copied: usize,
 }
 
 impl Parser<'_, '_> {
     fn document(mut self) -> Result<(), ParseError> {
-        let peek = self.jiter.peek()?;
-        self.value(peek, 0)?;
-        Ok(self.jiter.finish()?)
+        self.skip_space();
+        self.value(0)?;
+        self.copy(self.at);
+        self.skip_space();
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.error("text behind the value")),
+        }
     }
 
-    fn value(&mut self, peek: Peek, depth: usize) -> Result<(), ParseError> {
-        match peek {
-            Peek::String => {
-                let string = self.jiter.known_str()?;
-                push_str(self.tape, self.json, string);
-            }
-            Peek::Object => self.object(depth + 1)?,
-            Peek::Array => self.array(depth + 1)?,
-            Peek::True | Peek::False => {
-                let value = self.jiter.known_bool(peek)?;
-                self.tape.push_bool(value);
-            }
-            Peek::Null => {
-                self.jiter.known_null()?;
-                self.tape.push_null();
-            }
-            _ => self.number(peek)?,
+    fn value(&mut self, depth: usize) -> Result<(), ParseError> {
+        match self.peek() {
+            Some(b'"') => self.string().map(drop),
+            Some(b'{') => self.object(depth + 1),
+            Some(b'[') => self.array(depth + 1),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b'n') => self.literal("null", Kind::Null),
+            Some(b't') => self.literal("true", Kind::True),
+            Some(b'f') => self.literal("false", Kind::False),
+            _ => Err(self.expected("a value")),
         }
-        Ok(())
     }
 
-    fn number(&mut self, peek: Peek) -> Result<(), ParseError> {
-        let start = self.jiter.current_index();
-        let bytes = self.jiter.known_number_bytes(peek)?;
-        let text =
-            std::str::from_utf8(bytes).map_err(|_| ParseError::new(start, "invalid number"))?;
-        if let Some(exponent) = text.find(['e', 'E'])
-            && text.len() - exponent > MAX_EXPONENT_DIGITS
-        {
-            return Err(ParseError::new(
-                start,
-                "number with an exponent of more than 15 digits",
-            ));
+    fn object(&mut self, depth: usize) -> Result<(), ParseError> {
+        let open = self.open(Kind::Object, depth)?;
+        let mut names = Names::default();
+        if !self.next_is(b'}') {
+            loop {
+                if self.peek() != Some(b'"') {
+                    return Err(self.expected("a name in double quotes"));
+                }
+                let start = self.at + 1;
+                if self.string()? {
+                    names.add(&self.text[start..self.at - 1]);
+                } else {
+                    names.suspect();
+                }
+                self.skip_space();
+                if !self.take(b':') {
+                    return Err(self.expected("':'"));
+                }
+                self.skip_space();
+                self.value(depth)?;
+                if !self.another()? {
+                    break;
+                }
+            }
         }
-        self.tape.push_number(text);
+        self.close(b'}')?;
+        if names.may_repeat() {
+            self.copy(self.at - 1);
+            self.tape.close_object(open);
+            self.copied = self.at;
+        } else {
+            self.tape.close_at(open, self.place(self.at));
+        }
         Ok(())
     }
 
     fn array(&mut self, depth: usize) -> Result<(), ParseError> {
-        self.check(depth)?;
-        let open = self.tape.open_array();
-        let mut first = true;
-        let mut next = self.jiter.known_array()?;
-        while let Some(peek) = next {
-            self.tape.separate(&mut first);
-            self.value(peek, depth)?;
-            next = self.jiter.array_step()?;
+        let open = self.open(Kind::Array, depth)?;
+        if !self.next_is(b']') {
+            loop {
+                self.value(depth)?;
+                if !self.another()? {
+                    break;
+                }
+            }
         }
-        self.tape.close_array(open);
+        self.close(b']')?;
+        self.tape.close_at(open, self.place(self.at));
         Ok(())
     }
 
-    fn object(&mut self, depth: usize) -> Result<(), ParseError> {
-        self.check(depth)?;
-        let open = self.tape.open_object();
-        let mut first = true;
-        let mut next = self.jiter.known_object()?;
-        while let Some(name) = next {
-            self.tape.separate(&mut first);
-            push_str(self.tape, self.json, name);
-            self.tape.colon();
-            let peek = self.jiter.peek()?;
-            self.value(peek, depth)?;
-            next = self.jiter.next_key()?;
-        }
-        self.tape.close_object(open);
-        Ok(())
-    }
-
-    fn check(&self, depth: usize) -> Result<(), ParseError> {
+    fn open(&mut self, kind: Kind, depth: usize) -> Result<Open, ParseError> {
         if depth > MAX_DEPTH {
-            let problem = format!("nested deeper than {MAX_DEPTH} levels");
-            return Err(ParseError::new(self.jiter.current_index(), problem));
+            return Err(self.error(format!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        let open = self.tape.open_at(kind, self.place(self.at));
+        self.at += 1;
+        self.skip_space();
+        Ok(open)
+    }
+
+    /// Whether there is another member or element, and moves to it.
+    fn another(&mut self) -> Result<bool, ParseError> {
+        self.skip_space();
+        let more = self.take(b',');
+        self.skip_space();
+        Ok(more)
+    }
+
+    fn close(&mut self, bracket: u8) -> Result<(), ParseError> {
+        if self.take(bracket) {
+            return Ok(());
+        }
+        Err(self.expected(&format!("',' or '{}'", char::from(bracket))))
+    }
+
+    /// Whether the string has no escape.
+    fn string(&mut self) -> Result<bool, ParseError> {
+        let start = self.at + 1;
+        let end = end_of_plain(self.text.as_bytes(), start);
+        if self.byte(end) != Some(b'"') {
+            return self.escaped_string(start, end).map(|()| false);
+        }
+        self.tape
+            .push(Kind::String, self.place(start)..self.place(end));
+        self.at = end + 1;
+        Ok(true)
+    }
+
+    /// A string that begins at `start` and has an escape, or what is no string, at `at`.
+    fn escaped_string(&mut self, start: usize, mut at: usize) -> Result<(), ParseError> {
+        self.copy(self.at);
+        let first = self.tape.unescaped.len();
+        let mut plain = start;
+        loop {
+            self.tape.unescaped.push_str(&self.text[plain..at]);
+            match self.byte(at) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    let (character, length) = unescape(&self.text.as_bytes()[at..])
+                        .map_err(|problem| ParseError::at(at, problem))?;
+                    self.tape.unescaped.push(character);
+                    plain = at + length;
+                    at = end_of_plain(self.text.as_bytes(), plain);
+                }
+                Some(_) => return Err(ParseError::at(at, "control character in a string")),
+                None => return Err(ParseError::at(at, "the text ends within a string")),
+            }
+        }
+        self.tape.push_unescaped(first);
+        self.at = at + 1;
+        self.copied = self.at;
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), ParseError> {
+        let start = self.at;
+        self.take(b'-');
+        if !self.take(b'0') {
+            self.digits()?;
+        }
+        if self.take(b'.') {
+            self.digits()?;
+        }
+        let exponent = self.at;
+        if self.take(b'e') || self.take(b'E') {
+            if !self.take(b'+') {
+                self.take(b'-');
+            }
+            self.digits()?;
+            if self.at - exponent > MAX_EXPONENT_DIGITS {
+                let problem = "number with an exponent of more than 15 digits";
+                return Err(ParseError::at(start, problem));
+            }
+        }
+        self.tape
+            .push(Kind::Number, self.place(start)..self.place(self.at));
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), ParseError> {
+        let first = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at == first {
+            return Err(self.expected("a digit"));
         }
         Ok(())
+    }
+
+    fn literal(&mut self, literal: &str, kind: Kind) -> Result<(), ParseError> {
+        if !self.text.as_bytes()[self.at..].starts_with(literal.as_bytes()) {
+            return Err(self.expected("a value"));
+        }
+        let end = self.at + literal.len();
+        self.tape.push(kind, self.place(self.at)..self.place(end));
+        self.at = end;
+        Ok(())
+    }
+
+    /// Where the byte at `index`, which is not copied yet, will be on the tape.
+    fn place(&self, index: usize) -> usize {
+        self.tape.text.len() + (index - self.copied)
+    }
+
+    /// Copies the text up to `end`.
+    fn copy(&mut self, end: usize) {
+        self.tape.text.push_str(&self.text[self.copied..end]);
+        self.copied = end;
+    }
+
+    /// Leaves out white space.
+    fn skip_space(&mut self) {
+        if !is_space(self.peek()) {
+            return;
+        }
+        self.copy(self.at);
+        while is_space(self.peek()) {
+            self.at += 1;
+        }
+        self.copied = self.at;
+    }
+
+    fn byte(&self, index: usize) -> Option<u8> {
+        self.text.as_bytes().get(index).copied()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.byte(self.at)
+    }
+
+    fn next_is(&self, byte: u8) -> bool {
+        self.peek() == Some(byte)
+    }
+
+    /// Moves behind `byte`, if it comes next.
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.next_is(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    #[cold]
+    fn error(&self, problem: impl Into<String>) -> ParseError {
+        ParseError::at(self.at, problem)
+    }
+
+    #[cold]
+    fn expected(&self, what: &str) -> ParseError {
+        match self.peek() {
+            Some(_) => self.error(format!("expected {what}")),
+            None => self.error(format!("the text ends where {what} is expected")),
+        }
     }
 }
 
-/// A string that still lies in the input had no escape in it, so it needs none now.
-fn push_str(tape: &mut Tape, json: &[u8], string: &str) {
-    if json.as_ptr_range().contains(&string.as_ptr()) {
-        tape.push_plain_str(string);
-    } else {
-        tape.push_str(string);
+fn is_space(byte: Option<u8>) -> bool {
+    matches!(byte, Some(b' ' | b'\t' | b'\n' | b'\r'))
+}
+
+/// The first byte from `start` on that cannot stand in a string as it is: a quote, a backslash or a
+/// control character; else the end.
+fn end_of_plain(text: &[u8], start: usize) -> usize {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    // The lowest set bit is in the first byte that is less than `n`; for n of up to 0x80.
+    let less = |word: u64, n: u8| word.wrapping_sub(ONES * u64::from(n)) & !word & HIGH;
+    let mut at = start;
+    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*bytes);
+        let quotes = less(word ^ (ONES * u64::from(b'"')), 1);
+        let backslashes = less(word ^ (ONES * u64::from(b'\\')), 1);
+        let found = quotes | backslashes | less(word, 0x20);
+        if found != 0 {
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
     }
+    let rest = text.get(at..).unwrap_or_default();
+    let special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    at + rest.iter().position(special).unwrap_or(rest.len())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::value::Value;
 
     fn error(json: &[u8]) -> ParseError {
         let mut tape = Tape::new();
@@ -243,5 +425,84 @@ mod tests {
                 .contains("128")
         );
         error("[".repeat(1_000_000).as_bytes());
+    }
+
+    #[test]
+    fn strings_end_where_they_end_whatever_their_length() {
+        for length in 0..40 {
+            for (last, text) in [("x", "x"), ("ü", "ü"), ("\u{7f}", "\u{7f}"), ("\n", "\\n")] {
+                let plain = "é".repeat(length % 3) + &"a".repeat(length);
+                let json = format!("[\"{plain}{text}\",\"{plain}\"]");
+                let tape = Tape::parsed(&json);
+                let mut elements = tape.value(0).elements().filter_map(Value::as_str);
+                assert_eq!(elements.next(), Some(&*format!("{plain}{last}")), "{json}");
+                assert_eq!(elements.next(), Some(&*plain), "{json}");
+                assert_eq!(tape.value(0).to_json(), json);
+            }
+        }
+    }
+
+    /// JSON and what is nearly JSON: a value, written with white space and escapes, then spoilt.
+    fn texts() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            Just("{".to_owned()),
+            Just("}".to_owned()),
+            Just("[".to_owned()),
+            Just("]".to_owned()),
+            "[,: \t\n]",
+            "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,3})?",
+            "(true|false|null)",
+            r#""([a-z\u{80}-\u{1f600}]|\\[\\"/bfnrtu]|\\u[0-9a-f]{4}|\\ud8[0-9a-f]{2}\\udc[0-9a-f]{2}){0,12}""#,
+        ];
+        let scalar = prop_oneof![
+            piece.clone(),
+            any::<u8>().prop_map(|byte| char::from(byte).to_string()),
+        ];
+        let value = scalar.prop_recursive(4, 40, 6, |inner| {
+            let space = "[ \n]{0,2}";
+            let name = r#""([ab]|\\u006[1-3]|\\n){0,2}""#;
+            prop_oneof![
+                (prop::collection::vec((inner.clone(), space), 0..5)).prop_map(|all| {
+                    let all: Vec<_> = all.into_iter().map(|(a, b)| a + &b).collect();
+                    format!("[{}]", all.join(","))
+                }),
+                prop::collection::vec((name, space, inner), 0..5).prop_map(|all| {
+                    let all: Vec<_> = all
+                        .into_iter()
+                        .map(|(name, space, value)| format!("{name}{space}:{space}{value}{space}"))
+                        .collect();
+                    format!("{{{}}}", all.join(","))
+                }),
+            ]
+        });
+        let spoilt = prop::option::weighted(0.2, (any::<prop::sample::Index>(), any::<u8>()));
+        (value, spoilt).prop_map(|(text, spoilt)| {
+            let mut bytes = text.into_bytes();
+            if let Some((at, byte)) = spoilt
+                && !bytes.is_empty()
+            {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn what_serde_json_takes_is_taken_and_means_the_same(json in texts()) {
+            let mut tape = Tape::new();
+            let expected = serde_json::from_slice::<serde_json::Value>(&json);
+            match tape.parse(&json) {
+                Err(error) => prop_assert!(expected.is_err(), "{error}"),
+                Ok(()) => {
+                    let found = tape.value(0).to_json();
+                    prop_assert_eq!(Some(serde_json::from_str(&found).expect("JSON")), expected.ok());
+                    // The text is compact: another parse changes nothing.
+                    prop_assert_eq!(Tape::parsed(&found).value(0).to_json(), found);
+                }
+            }
+        }
     }
 }

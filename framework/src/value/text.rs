@@ -1,5 +1,6 @@
 //! Values back to JSON text, which the tape already holds.
 
+use super::escape::push_escaped;
 use super::{Kind, Value};
 
 impl<'a> Value<'a> {
@@ -31,43 +32,4 @@ impl<'a> Value<'a> {
             _ => Some(&self.tape.text[range]),
         }
     }
-}
-
-pub(super) fn needs_escape(value: &str) -> bool {
-    value
-        .bytes()
-        .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
-}
-
-/// Appends `value` as a JSON string. Only what JSON demands is escaped, as Python's `json` does.
-pub(super) fn push_escaped(out: &mut String, value: &str) {
-    out.push('"');
-    let mut plain = 0;
-    for (at, byte) in value.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0x08 => "\\b",
-            0x0c => "\\f",
-            0..0x20 => "",
-            _ => continue,
-        };
-        out.push_str(&value[plain..at]);
-        plain = at + 1;
-        if escape.is_empty() {
-            const HEX: [char; 16] = [
-                '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-            ];
-            out.push_str("\\u00");
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
-        } else {
-            out.push_str(escape);
-        }
-    }
-    out.push_str(&value[plain..]);
-    out.push('"');
 }
