@@ -171,9 +171,13 @@ pub(crate) struct OpenBatch {
 
 impl OpenBatch {
     pub(crate) fn new(stream: Arc<Stream>) -> Self {
+        Self::on(stream, Tape::new())
+    }
+
+    fn on(stream: Arc<Stream>, tape: Tape) -> Self {
         Self {
             stream,
-            tape: Tape::new(),
+            tape,
             entries: Vec::new(),
             tickets: Tickets::default(),
             opened: tokio::time::Instant::now(),
@@ -187,12 +191,21 @@ impl OpenBatch {
         self.tickets.push(ticket);
     }
 
-    /// Adds a member to the last record, unless it has it.
-    pub(crate) fn append_member(&mut self, name: &str, value: Plain<'_>) {
-        if let Some(last) = self.entries.last()
-            && self.tape.value(last.at).get(name).is_none()
-        {
-            self.tape.append_member(last.at, name, value);
+    /// Adds members to the last record, but for those that it has.
+    pub(crate) fn append_members<const N: usize>(&mut self, members: [(&str, Plain<'_>); N]) {
+        let Some(&Entry { at, .. }) = self.entries.last() else {
+            return;
+        };
+        let mut present = [false; N];
+        for (name, _) in self.tape.value(at).members() {
+            for (present, member) in present.iter_mut().zip(members) {
+                *present |= name == member.0;
+            }
+        }
+        for ((name, value), present) in members.into_iter().zip(present) {
+            if !present {
+                self.tape.append_member(at, name, value);
+            }
         }
     }
 
@@ -227,10 +240,34 @@ impl OpenBatch {
     }
 }
 
+/// Tapes of batches that are done. New memory costs more than filling it again.
+#[derive(Debug, Default)]
+pub(crate) struct SpareTapes(Vec<Tape>);
+
+impl SpareTapes {
+    /// More than this many are not needed at once by a steady stream.
+    const MAX: usize = 8;
+
+    /// Opens a batch.
+    pub(crate) fn open(&mut self, stream: &Arc<Stream>) -> OpenBatch {
+        OpenBatch::on(Arc::clone(stream), self.0.pop().unwrap_or_default())
+    }
+
+    /// Keeps the tape of a batch, if nobody else does.
+    pub(crate) fn keep(&mut self, batch: Batch) {
+        if self.0.len() < Self::MAX
+            && let Some(mut tape) = Arc::into_inner(batch.tape)
+        {
+            tape.clear();
+            self.0.push(tape);
+        }
+    }
+}
+
 /// The keys that are being written. Two batches that share one are never in flight together, so
 /// that a retried older value cannot land after a newer one of the same key.
 #[derive(Debug, Default)]
-pub(crate) struct KeysInFlight(HashSet<KeyHash>);
+pub(crate) struct KeysInFlight(HashSet<KeyHash, foldhash::fast::RandomState>);
 
 impl KeysInFlight {
     pub(crate) fn conflicts(&self, batch: &Batch) -> bool {

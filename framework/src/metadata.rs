@@ -5,6 +5,8 @@
 //! counts of time are milliseconds since 1970. What the tap has sent itself stays as it is, but for
 //! the table's version: it decides what ACTIVATE_VERSION deletes, and so the message's one counts.
 
+use std::fmt::Write;
+
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter, tz::Offset};
 use serde_json::{Value as JsonSchema, json};
 
@@ -132,24 +134,29 @@ impl Stamp {
             } else {
                 &self.received_at
             };
-            batch.append_member(EXTRACTED_AT, Plain::Text(extracted_at));
-            batch.append_member(RECEIVED_AT, Plain::Text(&self.received_at));
+            batch.append_members([
+                (EXTRACTED_AT, Plain::Text(extracted_at)),
+                (RECEIVED_AT, Plain::Text(&self.received_at)),
+            ]);
         }
         if self.columns == Columns::All {
-            batch.append_member(BATCHED_AT, Plain::Text(batched_at));
-            batch.append_member(DELETED_AT, Plain::Null);
-            batch.append_member(SEQUENCE, Plain::Number(&self.sequence));
+            batch.append_members([
+                (BATCHED_AT, Plain::Text(batched_at)),
+                (DELETED_AT, Plain::Null),
+                (SEQUENCE, Plain::Number(&self.sequence)),
+            ]);
         }
-        let version = version.and_then(Value::as_number).map(|it| it.as_str());
-        match version {
+        match version.and_then(Value::as_number) {
             Some(version) if self.versions || self.columns == Columns::All => {
-                batch.set_member(TABLE_VERSION, Plain::Number(version));
+                batch.set_member(TABLE_VERSION, Plain::Number(version.as_str()));
             }
-            _ if self.columns == Columns::All => batch.append_member(TABLE_VERSION, Plain::Null),
+            None if self.columns == Columns::All => {
+                batch.append_members([(TABLE_VERSION, Plain::Null)]);
+            }
             _ => {}
         }
         if self.columns == Columns::All {
-            batch.append_member(SYNC_STARTED_AT, Plain::Number(&self.started));
+            batch.append_members([(SYNC_STARTED_AT, Plain::Number(&self.started))]);
         }
     }
 }
@@ -159,9 +166,16 @@ pub(crate) fn now() -> String {
     text(Timestamp::now())
 }
 
-/// The moment that a record's `time_extracted` names, or `None` if it names none.
+/// The moment that a record's `time_extracted` names, or `None` if it names none. `out` holds the
+/// moment before it, since many records are extracted in one second.
 fn moment(time_extracted: Value<'_>, out: &mut String) -> Option<()> {
-    let moment: Timestamp = time_extracted.as_str()?.parse().ok()?;
+    let text = time_extracted.as_str()?;
+    if let Some(micros) = micros_of_same_second(text, out) {
+        out.truncate(SECOND.len());
+        let _ = write!(out, ".{micros:0<6}+00:00");
+        return Some(());
+    }
+    let moment: Timestamp = text.parse().ok()?;
     out.clear();
     print(moment, out)
 }
@@ -171,6 +185,21 @@ fn text(moment: Timestamp) -> String {
     // Writing to a string cannot fail.
     let _ = print(moment, &mut out);
     out
+}
+
+/// The shape of the part of a moment that seldom changes.
+const SECOND: &str = "YYYY-MM-DDTHH:MM:SS";
+
+/// The first six digits, or fewer, of the fraction of a moment that differs from `last` in nothing
+/// else.
+fn micros_of_same_second<'t>(text: &'t str, last: &str) -> Option<&'t str> {
+    let rest = text.strip_prefix(last.get(..SECOND.len())?)?;
+    let fraction = rest
+        .strip_suffix('Z')
+        .or_else(|| rest.strip_suffix("+00:00"))?;
+    let digits = fraction.strip_prefix('.')?;
+    let plain = (1..=9).contains(&digits.len()) && digits.bytes().all(|it| it.is_ascii_digit());
+    plain.then(|| &digits[..digits.len().min(6)])
 }
 
 fn print(moment: Timestamp, out: &mut String) -> Option<()> {
@@ -199,14 +228,27 @@ mod tests {
                 "2024-02-29T12:00:00+02:00",
                 Some("2024-02-29T10:00:00.000000+00:00"),
             ),
+            (
+                "2024-02-29T10:00:00.5Z",
+                Some("2024-02-29T10:00:00.500000+00:00"),
+            ),
+            (
+                "2024-02-29T10:00:00.1234569+00:00",
+                Some("2024-02-29T10:00:00.123456+00:00"),
+            ),
+            ("2024-02-29T10:00:00.Z", None),
+            ("2024-02-29T10:00:00.1", None),
+            ("2024-02-29T10:00:00.1z+00:00", None),
             ("2024-02-30T12:00:00Z", None),
             ("2024-02-29", None),
             ("yesterday", None),
         ] {
             let mut tape = Tape::new();
-            let mut out = String::new();
-            let found = moment(tape.set_string(given), &mut out);
-            assert_eq!(found.map(|()| out.as_str()), written, "{given}");
+            // Alone, and after another moment of the same second.
+            for mut out in [String::new(), "2024-02-29T10:00:00.000001+00:00".to_owned()] {
+                let found = moment(tape.set_string(given), &mut out);
+                assert_eq!(found.map(|()| out.as_str()), written, "{given}");
+            }
         }
         assert_eq!(now().len(), "2024-02-29T12:00:00.000000+00:00".len());
     }

@@ -5,6 +5,7 @@
 //! takes more memory than `max_line_bytes`.
 
 use std::io::Read;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use tokio::sync::mpsc;
 
@@ -13,22 +14,39 @@ use crate::run_error::RunError;
 /// How much is read at once. A pipe gives 64 KiB at most, a file as much as is asked for.
 const READ_SIZE: usize = 128 * 1024;
 
+/// Buffers that are longer, since a line was, are not used again.
+const LARGEST_SPARE: usize = 4 * READ_SIZE;
+
 /// Whole lines of the input.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    data: Vec<u8>,
+    /// The lines, and room that was not needed.
+    buffer: Vec<u8>,
+    length: usize,
     first_line: u64,
+    /// Where the buffer is filled again.
+    reader: SyncSender<Vec<u8>>,
 }
 
 impl Chunk {
     /// The lines with their numbers, counted from 1, without line ends. Blank ones are left out.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        let ends = memchr::memchr_iter(b'\n', &self.data).chain([self.data.len()]);
+        let data = &self.buffer[..self.length];
+        let ends = memchr::memchr_iter(b'\n', data).chain([data.len()]);
         let mut start = 0;
-        ends.map(move |end| &self.data[std::mem::replace(&mut start, end + 1)..end])
+        ends.map(move |end| &data[std::mem::replace(&mut start, end + 1)..end])
             .zip(self.first_line..)
             .map(|(line, number)| (number, without_mark(line, number)))
             .filter(|(_, line)| !line.trim_ascii().is_empty())
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        if self.buffer.len() <= LARGEST_SPARE {
+            // The reader is gone, or has spare buffers enough.
+            let _ = self.reader.try_send(std::mem::take(&mut self.buffer));
+        }
     }
 }
 
@@ -49,12 +67,7 @@ pub(crate) fn spawn(
     std::thread::Builder::new()
         .name("reader".to_owned())
         .spawn(move || {
-            let mut reader = Reader {
-                input,
-                max_line_bytes,
-                rest: Vec::new(),
-                next_line: 1,
-            };
+            let mut reader = Reader::new(input, max_line_bytes);
             while let Some(chunk) = reader.next().transpose() {
                 let failed = chunk.is_err();
                 // The receiver is gone when the run has ended; then there is nobody to read for.
@@ -73,27 +86,48 @@ struct Reader<R> {
     /// The beginning of a line whose end was not read yet.
     rest: Vec<u8>,
     next_line: u64,
+    /// Buffers of chunks that were taken in. A new one has to be zeroed first, for nothing.
+    spare: Receiver<Vec<u8>>,
+    keep: SyncSender<Vec<u8>>,
 }
 
 impl<R: Read> Reader<R> {
+    fn new(input: R, max_line_bytes: usize) -> Self {
+        let (keep, spare) = sync_channel(2);
+        Self {
+            input,
+            max_line_bytes,
+            rest: Vec::new(),
+            next_line: 1,
+            spare,
+            keep,
+        }
+    }
+
     /// The next whole lines; `None` at the end of the input.
     fn next(&mut self) -> Result<Option<Chunk>, RunError> {
-        let mut data = std::mem::take(&mut self.rest);
+        let mut buffer = self.spare.try_recv().unwrap_or_default();
+        let mut length = self.rest.len();
+        if buffer.len() < length {
+            buffer.resize(length, 0);
+        }
+        buffer[..length].copy_from_slice(&self.rest);
+        self.rest.clear();
         loop {
-            let before = data.len();
-            data.resize(before + READ_SIZE, 0);
-            let read = self.read(&mut data[before..])?;
-            data.truncate(before + read);
+            if buffer.len() < length + READ_SIZE {
+                buffer.resize(length + READ_SIZE, 0);
+            }
+            let read = self.read(&mut buffer[length..length + READ_SIZE])?;
             if read == 0 {
-                return Ok((!data.is_empty()).then(|| self.chunk(data)));
+                return Ok((length > 0).then(|| self.chunk(buffer, length)));
             }
-            let line_end = memchr::memrchr(b'\n', &data[before..]);
-            if let Some(line_end) = line_end.map(|at| before + at) {
-                self.rest = data.split_off(line_end + 1);
-                data.pop();
-                return Ok(Some(self.chunk(data)));
+            let fresh = &buffer[length..length + read];
+            if let Some(line_end) = memchr::memrchr(b'\n', fresh) {
+                self.rest.extend_from_slice(&fresh[line_end + 1..]);
+                return Ok(Some(self.chunk(buffer, length + line_end)));
             }
-            self.check_line(data.len())?;
+            length += read;
+            self.check_line(length)?;
         }
     }
 
@@ -107,10 +141,15 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn chunk(&mut self, data: Vec<u8>) -> Chunk {
+    fn chunk(&mut self, buffer: Vec<u8>, length: usize) -> Chunk {
         let first_line = self.next_line;
-        self.next_line += 1 + memchr::memchr_iter(b'\n', &data).count() as u64;
-        Chunk { data, first_line }
+        self.next_line += 1 + memchr::memchr_iter(b'\n', &buffer[..length]).count() as u64;
+        Chunk {
+            buffer,
+            length,
+            first_line,
+            reader: self.keep.clone(),
+        }
     }
 
     fn check_line(&self, length: usize) -> Result<(), RunError> {
@@ -146,12 +185,7 @@ mod tests {
     }
 
     fn lines(input: &[u8], piece: usize, max: usize) -> Result<Vec<(u64, String)>, RunError> {
-        let mut reader = Reader {
-            input: Pieces(input, piece),
-            max_line_bytes: max,
-            rest: Vec::new(),
-            next_line: 1,
-        };
+        let mut reader = Reader::new(Pieces(input, piece), max);
         let mut all = Vec::new();
         while let Some(chunk) = reader.next()? {
             all.extend(

@@ -177,6 +177,7 @@ impl Pipeline {
             };
             self.reject(&invalid, ticket)?;
         }
+        self.intake.spare.keep(delivered.batch);
         Ok(())
     }
 

@@ -1,14 +1,15 @@
 //! The way in: from a line to an open batch.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
 use tokio::time::Instant;
 
 use super::Pipeline;
-use crate::batch::{KeyHash, OpenBatch};
+use crate::batch::{KeyHash, OpenBatch, SpareTapes};
 use crate::dead_letter::{Content, Invalid};
 use crate::message::{self, Message, RecordMessage, SchemaMessage};
 use crate::metadata::{Columns, Stamp};
@@ -25,7 +26,7 @@ const OPEN_BATCHES: usize = 4;
 
 /// What is known of the streams, and their open batches.
 pub(super) struct Intake {
-    streams: HashMap<String, Source>,
+    streams: HashMap<String, Source, RandomState>,
     /// The tape of the line that is being taken in.
     line: Tape,
     hasher: RandomState,
@@ -33,6 +34,8 @@ pub(super) struct Intake {
     stamp: Stamp,
     /// Bytes of all open batches.
     open_bytes: usize,
+    /// Tapes of batches that are done, whose memory the next ones use.
+    pub(super) spare: SpareTapes,
 }
 
 /// A stream with its open batch.
@@ -48,12 +51,13 @@ struct Source {
 impl Intake {
     pub(super) fn new(columns: Columns, versions: bool) -> Self {
         Self {
-            streams: HashMap::new(),
+            streams: HashMap::default(),
             line: Tape::new(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             columns,
             stamp: Stamp::new(columns, versions),
             open_bytes: 0,
+            spare: SpareTapes::default(),
         }
     }
 
@@ -172,7 +176,7 @@ impl Pipeline {
         let stamp = &self.intake.stamp;
         let batch = source.batch.get_or_insert_with(|| {
             stamp.received_at().clone_into(&mut source.batched_at);
-            OpenBatch::new(Arc::clone(stream))
+            self.intake.spare.open(stream)
         });
         let before = batch.bytes();
         batch.push(message.record, key, number, ticket);
@@ -372,13 +376,13 @@ mod tests {
         let validator = Validator::new(&schema).expect("valid");
         let stream = Stream::new("s".into(), schema, vec!["id".into()], vec![], validator);
         let tape = Tape::parsed(record);
-        static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
         key_hash(&stream, tape.root().expect("a record"), false, &HASHER).expect("a key")
     }
 
     #[test]
     fn records_without_keys_are_known_by_their_content() {
-        let hasher = RandomState::new();
+        let hasher = RandomState::default();
         let content =
             |record: &str| hash_content(Tape::parsed(record).root().expect("a value"), &hasher);
         let one = content(r#"{"a":1,"b":"x"}"#);

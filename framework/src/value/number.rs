@@ -137,17 +137,9 @@ impl Hash for Number<'_> {
             return 0u8.hash(state);
         }
         (decimal.negative, decimal.magnitude).hash(state);
-        // Zeros at the end count only when another digit follows.
-        let mut zeros = 0;
-        for digit in decimal.digits() {
-            if digit == b'0' {
-                zeros += 1;
-            } else {
-                for _ in 0..std::mem::take(&mut zeros) {
-                    state.write_u8(b'0');
-                }
-                state.write_u8(digit);
-            }
+        match decimal.fraction {
+            [] => decimal.whole_without_zeros().hash(state),
+            fraction => [decimal.whole, fraction].concat().hash(state),
         }
     }
 }
@@ -182,6 +174,9 @@ impl<'a> Decimal<'a> {
             Some(rest) => (true, rest),
             None => (false, text),
         };
+        if unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Self::of_integer(negative, unsigned);
+        }
         let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
         // The parser bounds the digits of an exponent, so this is exact for every number.
         let exponent: i64 = exponent.parse().unwrap_or(0);
@@ -202,6 +197,22 @@ impl<'a> Decimal<'a> {
         }
     }
 
+    fn of_integer(negative: bool, digits: &'a str) -> Self {
+        let whole = digits.trim_start_matches('0').as_bytes();
+        Self {
+            negative,
+            whole,
+            fraction: &[],
+            magnitude: whole.len() as i64 - 1,
+        }
+    }
+
+    /// The digits of a whole number without the zeros at its end, which its magnitude tells.
+    fn whole_without_zeros(&self) -> &'a [u8] {
+        let zeros = self.whole.iter().rev().take_while(|it| **it == b'0');
+        &self.whole[..self.whole.len() - zeros.count()]
+    }
+
     fn digits(&self) -> impl Iterator<Item = u8> {
         self.whole.iter().chain(self.fraction).copied()
     }
@@ -211,17 +222,11 @@ impl<'a> Decimal<'a> {
     }
 
     fn last_digit_exponent(&self) -> i64 {
-        let all = self.whole.len() + self.fraction.len();
-        let zeros = if self.fraction.is_empty() {
-            self.whole
-                .iter()
-                .rev()
-                .take_while(|digit| **digit == b'0')
-                .count()
-        } else {
-            0
+        let digits = match self.fraction {
+            [] => self.whole_without_zeros().len(),
+            fraction => self.whole.len() + fraction.len(),
         };
-        self.magnitude - (all - zeros) as i64 + 1
+        self.magnitude - digits as i64 + 1
     }
 
     fn cmp_magnitude(&self, other: &Self) -> Ordering {

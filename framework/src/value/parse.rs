@@ -16,6 +16,10 @@ const MAX_DEPTH: usize = 128;
 /// JSON puts no bound on an exponent; past this many digits two numbers could not be compared.
 const MAX_EXPONENT_DIGITS: usize = 15;
 
+/// Longer numbers are refused: what validators do with them takes time by the square of their
+/// length.
+const MAX_NUMBER_BYTES: usize = 4_300;
+
 /// Why a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not valid JSON at column {column}: {problem}")]
@@ -31,7 +35,8 @@ impl Tape {
     ///
     /// # Errors
     /// If `json` is not exactly one JSON value in UTF-8, nests deeper than 128 levels or has a
-    /// number with an exponent of more than 15 digits. The tape is then empty.
+    /// number of more than 4,300 characters or with an exponent of more than 15 digits. The tape is
+    /// then empty.
     pub fn parse(&mut self, json: &[u8]) -> Result<(), ParseError> {
         self.clear();
         let text = std::str::from_utf8(json)
@@ -235,6 +240,10 @@ impl Parser<'_, '_> {
                 let problem = "number with an exponent of more than 15 digits";
                 return Err(ParseError::at(start, problem));
             }
+        }
+        if self.at - start > MAX_NUMBER_BYTES {
+            let problem = format!("number of more than {MAX_NUMBER_BYTES} characters");
+            return Err(ParseError::at(start, problem));
         }
         self.tape
             .push(Kind::Number, self.place(start)..self.place(self.at));
