@@ -170,11 +170,8 @@ pub(crate) struct OpenBatch {
 }
 
 impl OpenBatch {
-    pub(crate) fn new(stream: Arc<Stream>) -> Self {
-        Self::on(stream, Tape::new())
-    }
-
-    fn on(stream: Arc<Stream>, tape: Tape) -> Self {
+    /// A batch on an empty tape.
+    pub(crate) fn new(stream: Arc<Stream>, tape: Tape) -> Self {
         Self {
             stream,
             tape,
@@ -250,7 +247,7 @@ impl SpareTapes {
 
     /// Opens a batch.
     pub(crate) fn open(&mut self, stream: &Arc<Stream>) -> OpenBatch {
-        OpenBatch::on(Arc::clone(stream), self.0.pop().unwrap_or_default())
+        OpenBatch::new(Arc::clone(stream), self.0.pop().unwrap_or_default())
     }
 
     /// Keeps the tape of a batch, if nobody else does.

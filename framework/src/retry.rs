@@ -237,7 +237,10 @@ mod tests {
     fn batch(keys: &[u64]) -> Batch {
         let schema = serde_json::json!({});
         let validator = Validator::new(&schema).expect("valid");
-        let mut open = OpenBatch::new(Stream::new("s".into(), schema, vec![], vec![], validator));
+        let mut open = OpenBatch::new(
+            Stream::new("s".into(), schema, vec![], vec![], validator),
+            Tape::new(),
+        );
         let mut ledger = Ledger::default();
         for (line, key) in keys.iter().enumerate() {
             let record = Tape::parsed(&format!("{{\"n\":{line}}}"));
