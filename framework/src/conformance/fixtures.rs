@@ -116,7 +116,7 @@ pub(super) fn numbered_batch(
     stream: &Arc<Stream>,
     records: impl IntoIterator<Item = (u64, Json)>,
 ) -> Batch {
-    let mut open = OpenBatch::new(Arc::clone(stream));
+    let mut open = OpenBatch::new(Arc::clone(stream), Tape::new());
     let mut ledger = Ledger::default();
     let mut tape = Tape::new();
     for (line, record) in records {
