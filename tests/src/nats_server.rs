@@ -8,7 +8,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct NatsServer {
     binary: PathBuf,
     config: String,
+    /// Where its streams are, if not in its directory.
+    store: Option<PathBuf>,
     directory: TempDir,
     port: u16,
     /// The server and its watchdog; none between a stop and a restart.
@@ -37,6 +39,7 @@ pub struct NatsServer {
 pub struct Builder {
     version: Option<String>,
     config: String,
+    store: Option<PathBuf>,
 }
 
 impl Builder {
@@ -54,6 +57,13 @@ impl Builder {
         self
     }
 
+    /// Keeps its streams in this directory, and thinks that there is a lot of room.
+    #[must_use]
+    pub fn store(mut self, directory: &Path) -> Self {
+        self.store = Some(directory.to_owned());
+        self
+    }
+
     /// Starts the server and waits until it takes connections.
     ///
     /// # Panics
@@ -67,6 +77,7 @@ impl Builder {
         let mut server = NatsServer {
             binary,
             config: self.config,
+            store: self.store,
             directory: tempfile::tempdir().expect("the temporary directory is writable"),
             port: 0,
             running: None,
@@ -154,26 +165,57 @@ impl NatsServer {
         }
     }
 
+    /// Changes the lines that were added to its configuration, from the next start on.
+    pub fn reconfigure(&mut self, lines: &str) {
+        lines.clone_into(&mut self.config);
+    }
+
+    /// Lets the running server take over these lines of configuration (SIGHUP).
+    ///
+    /// # Panics
+    /// If it does not in time; the message has its log.
+    pub fn reload(&mut self, lines: &str) {
+        const DONE: &str = "Reloaded server configuration";
+        let before = self.log().matches(DONE).count();
+        self.reconfigure(lines);
+        self.write_config();
+        self.signal(Signal::SIGHUP);
+        let deadline = Instant::now() + PATIENCE;
+        while self.log().matches(DONE).count() == before {
+            assert!(Instant::now() < deadline, "not reloaded:\n{}", self.log());
+            sleep(Duration::from_millis(10));
+        }
+    }
+
     /// What the server has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("server.log")).unwrap_or_default()
     }
 
-    /// Starts the process; whether it became ready.
-    fn launch(&mut self) -> bool {
+    fn write_config(&self) {
         let directory = self.directory.path();
         let place = directory.display();
         let port = match self.port {
             0 => -1,
             port => i32::from(port),
         };
+        let jetstream = match &self.store {
+            Some(store) => format!("store_dir: \"{}\", max_file_store: 1GB", store.display()),
+            None => format!("store_dir: \"{place}/store\""),
+        };
         let config = format!(
             "host: 127.0.0.1\nport: {port}\nports_file_dir: \"{place}\"\n\
-             log_file: \"{place}/server.log\"\njetstream {{ store_dir: \"{place}/store\" }}\n{}\n",
+             log_file: \"{place}/server.log\"\njetstream {{ {jetstream} }}\n{}\n",
             self.config
         );
         fs::write(directory.join("server.conf"), config).expect("our directory is writable");
+    }
+
+    /// Starts the process; whether it became ready.
+    fn launch(&mut self) -> bool {
+        self.write_config();
+        let directory = self.directory.path();
         let server = Command::new(&self.binary)
             .arg("--config")
             .arg(directory.join("server.conf"))
@@ -198,7 +240,7 @@ impl NatsServer {
         self.wait_until_ready(&ports)
     }
 
-    fn wait_until_ready(&mut self, ports: &std::path::Path) -> bool {
+    fn wait_until_ready(&mut self, ports: &Path) -> bool {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if let Some(port) = fs::read(ports).ok().as_deref().and_then(client_port) {

@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Target {
     command: Command,
     directory: TempDir,
+    stdout: Option<Stdio>,
     patience: Duration,
 }
 
@@ -90,6 +91,7 @@ impl Target {
         Self {
             command,
             directory,
+            stdout: None,
             patience: PATIENCE,
         }
     }
@@ -130,6 +132,13 @@ impl Target {
         self
     }
 
+    /// Lets it print its states there; they are then not seen here.
+    #[must_use]
+    pub fn stdout(mut self, to: impl Into<Stdio>) -> Self {
+        self.stdout = Some(to.into());
+        self
+    }
+
     /// How long it may take to end; 60 seconds unless said.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
@@ -157,15 +166,18 @@ impl Target {
         let mut child = self
             .command
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(self.stdout.unwrap_or_else(Stdio::piped))
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary was built");
-        let stdout = child.stdout.take().expect("it is piped");
+        // Only the child may hold what it was given.
+        drop(self.command);
+        let stdout = child.stdout.take();
         let stderr = child.stderr.take().expect("it is piped");
         let (sender, lines) = channel();
         spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let lines = stdout.map(|stdout| BufReader::new(stdout).lines());
+            for line in lines.into_iter().flatten().map_while(Result::ok) {
                 let _ = sender.send(line);
             }
         });

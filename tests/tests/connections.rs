@@ -24,6 +24,11 @@ struct Tls {
 
 impl Tls {
     fn new() -> Self {
+        Self::valid_until(None)
+    }
+
+    /// The server's and the client's certificates are valid until this year, if it is given.
+    fn valid_until(year: Option<i32>) -> Self {
         let directory = tempfile::tempdir().expect("the temporary directory is writable");
         let mut authority = CertificateParams::new(Vec::new()).expect("no names, none wrong");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -36,9 +41,13 @@ impl Tls {
         for name in ["server", "client"] {
             let key = rcgen::KeyPair::generate().expect("there is randomness");
             let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-            let certificate: Certificate = CertificateParams::new(names)
-                .and_then(|params| params.signed_by(&key, &authority))
-                .expect("the names are right");
+            let mut params = CertificateParams::new(names).expect("the names are right");
+            if let Some(year) = year {
+                params.not_after = rcgen::date_time_ymd(year, 1, 1);
+            }
+            let certificate: Certificate = params
+                .signed_by(&key, &authority)
+                .expect("the authority may sign");
             let file = |end: &str| directory.path().join(format!("{name}{end}"));
             std::fs::write(file(".pem"), certificate.pem()).expect("writable");
             std::fs::write(file(".key"), key.serialize_pem()).expect("writable");
@@ -56,13 +65,16 @@ impl Tls {
 
     /// A server that demands TLS, with more lines in its configuration for it.
     fn server(&self, lines: &str) -> NatsServer {
+        NatsServer::builder().config(&self.lines(lines)).start()
+    }
+
+    /// The configuration of such a server.
+    fn lines(&self, lines: &str) -> String {
         let [certificate, key, authority] =
             ["server.pem", "server.key", "ca.pem"].map(|name| self.file(name));
-        NatsServer::builder()
-            .config(&format!(
-                "tls {{ cert_file: \"{certificate}\", key_file: \"{key}\", ca_file: \"{authority}\"\n{lines} }}"
-            ))
-            .start()
+        format!(
+            "tls {{ cert_file: \"{certificate}\", key_file: \"{key}\", ca_file: \"{authority}\"\n{lines} }}"
+        )
     }
 
     /// A case that trusts the authority; the bucket cannot be looked at without TLS, so the
@@ -109,6 +121,97 @@ fn tls_with_an_authority_that_is_not_trusted() {
         "{}",
         outcome.stderr
     );
+}
+
+#[test]
+fn tls_with_a_certificate_that_has_expired() {
+    let tls = Tls::valid_until(Some(2020));
+    let server = tls.server("");
+    let outcome = Case::on(&server)
+        .set("tls_ca", tls.file("ca.pem"))
+        .set("connect_timeout_seconds", 2)
+        .load(input())
+        .exited(3);
+    assert!(outcome.stderr.contains("expired"), "{}", outcome.stderr);
+}
+
+/// The server comes back with the certificate of another authority.
+#[test]
+fn tls_that_changes_during_the_run() {
+    let (tls, other) = (Tls::new(), Tls::new());
+    let mut server = tls.server("");
+    let case = Case::on(&server)
+        .set("tls_ca", tls.file("ca.pem"))
+        .set("max_retry_seconds", 3);
+    let mut run = case.target().spawn();
+    let state = |n: u64| target_tests::singer::state(json!({"n": n}));
+    assert!(run.send(input() + &state(1)));
+    assert_eq!(run.state(), json!({"n": 1}));
+    server.reconfigure(&other.lines(""));
+    server.restart();
+    run.send(record("s", json!({"id": 2})) + &state(2));
+    let outcome = run.finish();
+    assert!(matches!(outcome.code, Some(1 | 3)), "{}", outcome.stderr);
+    assert_eq!(outcome.states(), [json!({"n": 1})]);
+}
+
+#[test]
+fn a_client_whose_certificate_has_expired() {
+    let tls = Tls::new();
+    let expired = Tls::valid_until(Some(2020));
+    let authorities = [&tls, &expired]
+        .map(|tls| std::fs::read_to_string(tls.file("ca.pem")).expect("it was written"));
+    std::fs::write(tls.file("ca.pem"), authorities.concat()).expect("writable");
+    let server = tls.server("verify: true");
+    let outcome = Case::on(&server)
+        .set("tls_ca", tls.file("ca.pem"))
+        .set("tls_cert", expired.file("client.pem"))
+        .set("tls_key", expired.file("client.key"))
+        .set("connect_timeout_seconds", 2)
+        .load(input())
+        .exited(3);
+    assert_eq!(outcome.stdout, "");
+}
+
+/// Each way to say who one is, with what the server accepts and with what it does not.
+#[test]
+fn tokens_users_and_nkeys() {
+    let pair = KeyPair::new_user();
+    let seed = |pair: &KeyPair| pair.seed().expect("it was made with one");
+    let nkey = format!("users: [{{ nkey: {} }}]", pair.public_key());
+    for (server, setting, right, wrong) in [
+        (
+            "token: right",
+            "token",
+            "right".to_owned(),
+            "wrong".to_owned(),
+        ),
+        (
+            "user: ann, password: right",
+            "password",
+            "right".to_owned(),
+            "wrong".to_owned(),
+        ),
+        (&nkey, "nkey_seed", seed(&pair), seed(&KeyPair::new_user())),
+    ] {
+        let server = NatsServer::builder()
+            .config(&format!("authorization {{ {server} }}"))
+            .start();
+        let mut case = Case::on(&server);
+        if setting == "password" {
+            case = case.set("user", "ann");
+        }
+        let state = target_tests::singer::state(json!({"n": 1}));
+        let outcome = case
+            .clone()
+            .set(setting, right)
+            .load(input() + &state)
+            .success();
+        assert_eq!(outcome.states(), [json!({"n": 1})]);
+        let outcome = case.set(setting, wrong).load(input() + &state).exited(3);
+        assert_eq!(outcome.stdout, "", "{setting}");
+        assert!(outcome.stderr.contains("credentials"), "{}", outcome.stderr);
+    }
 }
 
 #[test]

@@ -146,3 +146,83 @@ async fn a_bucket_that_is_deleted_during_the_run() {
     assert_eq!(outcome.states(), [first]);
     assert!(outcome.stderr.contains(&case.name), "{}", outcome.stderr);
 }
+
+/// What was written before is lost, so going on would be a lie.
+#[tokio::test]
+async fn a_bucket_that_is_deleted_and_made_again_during_the_run() {
+    let server = NatsServer::start();
+    let case = Case::on(&server).set("max_retry_seconds", 5);
+    let mut run = case.target().spawn();
+    assert!(run.send(start() + &records(0..10)));
+    let first = run.state();
+    let jetstream = target_tests::bucket::jetstream(&case.url).await;
+    jetstream
+        .delete_key_value(&case.name)
+        .await
+        .expect("the server is there");
+    case.make_bucket().await;
+    run.send(records(10..20));
+    let outcome = run.finish().exited(1);
+    assert_eq!(outcome.states(), [first]);
+    for part in [&*case.name, "created again"] {
+        assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+    }
+}
+
+/// Lines for a server with users; what `ann` may do, and whether she is one of them.
+fn users(ann: Option<&str>) -> String {
+    let ann = ann.map_or_else(String::new, |permissions| {
+        format!("{{ user: ann, password: secret, permissions: {{ {permissions} }} }},")
+    });
+    format!("authorization {{ users: [{ann} {{ user: root, password: secret }}] }}")
+}
+
+/// A run of `ann` that has loaded ten records, and what becomes of it with other users.
+fn run_while_users_change(changed: Option<&str>) -> (target_tests::target::Outcome, Value) {
+    let mut server = NatsServer::builder().config(&users(Some(""))).start();
+    let case = Case::on(&server)
+        .set("user", "ann")
+        .set("password", "secret");
+    let mut run = case.target().spawn();
+    assert!(run.send(start() + &records(0..10)));
+    let first = run.state();
+    server.reload(&users(changed));
+    run.send(records(10..20));
+    // Far sooner than max_retry_seconds, which is five minutes.
+    (run.finish(), first)
+}
+
+#[tokio::test]
+async fn credentials_that_are_revoked_during_the_run() {
+    let (outcome, first) = run_while_users_change(None);
+    let outcome = outcome.exited(3);
+    assert_eq!(outcome.states(), [first]);
+    assert!(outcome.stderr.contains("credentials"), "{}", outcome.stderr);
+}
+
+#[tokio::test]
+async fn a_permission_that_is_withdrawn_during_the_run() {
+    let (outcome, first) = run_while_users_change(Some("publish: { deny: [\"$KV.>\"] }"));
+    let outcome = outcome.exited(3);
+    assert_eq!(outcome.states(), [first]);
+    for part in ["permission", "$KV."] {
+        assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+    }
+}
+
+/// It ends at once instead of trying on, and says nothing that is not so.
+#[tokio::test]
+async fn a_signal_while_it_tries_again() {
+    let mut server = NatsServer::start();
+    let case = Case::on(&server);
+    let mut run = case.target().patience(Duration::from_secs(40)).spawn();
+    assert!(run.send(start() + &records(0..10)));
+    let first = run.state();
+    server.kill();
+    run.send(records(10..20));
+    std::thread::sleep(Duration::from_secs(3));
+    run.signal(nix::sys::signal::Signal::SIGTERM);
+    let outcome = run.wait().exited(143);
+    assert_eq!(outcome.states(), [first]);
+    server.restart();
+}

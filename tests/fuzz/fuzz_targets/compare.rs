@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use libfuzzer_sys::{arbitrary::Arbitrary, fuzz_target};
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use singer_sinks::encoders::{Json, MessagePack, MessagePackConfig};
 use singer_sinks::nats_kv::config::NatsKvConfig;

@@ -3,7 +3,8 @@
 
 use std::fs;
 
-use libfuzzer_sys::{arbitrary::Arbitrary, fuzz_target};
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
 use singer_sinks::nats_kv::NatsKv;
 use singer_target::{SinkPlugin, fuzzing};
 

@@ -1,7 +1,8 @@
 //! Keys: legal for every client, another one for every other record, and to be taken apart again.
 #![no_main]
 
-use libfuzzer_sys::{arbitrary::Arbitrary, fuzz_target};
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 use singer_sinks::nats_kv::config::NatsKvConfig;
 use singer_sinks::nats_kv::fuzzing::key;
