@@ -203,6 +203,8 @@ mod tests {
     use std::collections::VecDeque;
     use std::sync::Mutex;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::batch::OpenBatch;
     use crate::sink::Sink;
@@ -389,5 +391,31 @@ mod tests {
         let (outcome, seen) = write(&[1], vec![Err(SinkError::unavailable("no"))]).await;
         assert!(matches!(outcome, Err(SinkError::Unavailable(_))));
         assert_eq!(seen.len(), 1);
+    }
+
+    proptest! {
+        /// Against the rule itself: what is written again is what is unsettled, and whatever
+        /// follows it under its key; in order, each once, with nothing of it changed.
+        #[test]
+        fn what_is_written_again_keeps_the_order_of_every_key(
+            keys in prop::collection::vec(0u64..6, 1..40),
+            marks in prop::collection::vec(any::<bool>(), 40),
+        ) {
+            let batch = batch(&keys);
+            let unsettled: Vec<usize> = (0..keys.len()).filter(|index| marks[*index]).collect();
+            let open = with_later_equals(&batch, &unsettled);
+            let expected: Vec<usize> = (0..keys.len())
+                .filter(|at| (0..=*at).any(|earlier| marks[earlier] && keys[earlier] == keys[*at]))
+                .collect();
+            prop_assert_eq!(&open, &expected);
+            let again = batch.retry(&open);
+            let records = |batch: &Batch| -> Vec<(u64, String)> {
+                let records = batch.records();
+                records.map(|record| (record.line(), record.value().to_json())).collect()
+            };
+            let all = records(&batch);
+            let chosen: Vec<_> = open.iter().map(|index| all[*index].clone()).collect();
+            prop_assert_eq!(records(&again), chosen);
+        }
     }
 }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use async_nats::jetstream::kv;
+use serde_json::json;
 use target_tests::bucket::Bucket;
 use target_tests::case::Case;
 use target_tests::cluster::Cluster;
 use target_tests::oracle::Workload;
+use target_tests::singer::{record, state};
 use target_tests::target::Running;
 
 /// A cluster with a bucket that keeps every value, and a run in the middle of its work.
@@ -121,4 +123,45 @@ async fn the_leader_stalls() {
     scene.cluster.is_in_sync(&scene.case.name).await;
     let bucket = Bucket::open(&scene.case.url, &scene.case.name).await;
     scene.workload.is_complete(&bucket, outcome).await;
+}
+
+/// Reads are answered by whichever server is asked, and it may not know yet what another writer
+/// has just stored. The older record must lose all the same, and the newer one win.
+#[tokio::test]
+async fn values_that_followers_do_not_know_yet() {
+    const KEYS: u64 = 100;
+    let scene = Scene::new().await;
+    let follower = scene.cluster.follower(&scene.case.name).await;
+    let leader = scene.cluster.leader(&scene.case.name).await;
+    let bucket = Bucket::open(&scene.cluster.servers[leader].url(), &scene.case.name).await;
+    let case = scene
+        .case
+        .clone()
+        .set("url", scene.cluster.servers[follower].url())
+        .set("batch_wait_limit_seconds", 0);
+    let lines = |b: u64| {
+        let records = (0..KEYS).map(|id| record("s", json!({"id": id, "b": b})));
+        records.collect::<String>() + &state(json!({"done": 0, "b": b}))
+    };
+    let mut run = case.target().spawn();
+    assert!(run.send(scene.workload.schema()));
+    for round in 0..20 {
+        let other = 4 * round + 2;
+        let puts = (0..KEYS).map(|id| {
+            let (bucket, value) = (bucket.clone(), json!({"id": id, "b": other}).to_string());
+            async move { bucket.put(&format!("s.{id}"), value).await }
+        });
+        futures_util::future::join_all(puts).await;
+        // At once, while the followers learn of it.
+        for b in [other - 1, other + 1] {
+            assert!(run.send(lines(b)));
+            while run.state()["b"] != b {}
+        }
+        for (key, value) in bucket.contents().await {
+            assert_eq!(value["b"], other + 1, "{key} in round {round}");
+        }
+    }
+    let outcome = run.finish().success();
+    // No key ever went back.
+    scene.workload.holds(&bucket, &outcome.states()).await;
 }

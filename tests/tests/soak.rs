@@ -150,7 +150,7 @@ async fn second_writer(bucket: Bucket, keys: u64, mut chance: Rng, stop: Arc<Ato
     written
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 #[ignore = "minutes long"]
 async fn second_writers_over_a_bad_network() {
     let mut chance = chance("second_writers_over_a_bad_network");

@@ -1,5 +1,6 @@
 //! Every rule, in every pair of encodings.
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::Verdict::{Keep, Repair, Write};
@@ -360,4 +361,47 @@ fn what_is_no_record_is_repaired() {
         }
     }
     assert_eq!(keyless(Full).on_bytes(r#"{"u":1}"#, &*json, b""), Write);
+}
+
+/// A decimal and the same number in some of the ways to write it.
+fn decimal() -> impl Strategy<Value = (i128, String)> {
+    let digits = prop_oneof![-20i64..20, any::<i64>()];
+    (digits, 0u32..4, 0u32..3).prop_map(|(digits, places, form)| {
+        let scaled = i128::from(digits) * 10i128.pow(4 - places);
+        let text = match form {
+            0 => format!("{digits}e-{places}"),
+            1 => format!("{digits}0E-{}", places + 1),
+            _ => format!("{digits}.0e-{places}"),
+        };
+        (scaled, text)
+    })
+}
+
+proptest! {
+    /// Against an oracle that knows the numbers: of two, the greater is newer, in every pair of
+    /// encodings, and equal ones are not, however they are written.
+    #[test]
+    fn newer_is_greater(
+        (left, left_text) in decimal(),
+        (right, right_text) in decimal(),
+        typed in any::<bool>(),
+    ) {
+        let property = if typed { json!({"type": "number"}) } else { json!({}) };
+        let of = |text: &str| format!(r#"{{"u":{text}}}"#);
+        for (mode, written) in [(Newer, left > right), (Same, left >= right)] {
+            let verdict = keyed(mode, property.clone()).on(&of(&left_text), &of(&right_text));
+            prop_assert_eq!(verdict == Write, written, "{} over {}", left_text, right_text);
+        }
+    }
+
+    /// Whatever is stored, there is a verdict; in full it is always the same.
+    #[test]
+    fn any_bytes_get_a_verdict(stored in prop::collection::vec(any::<u8>(), 0..64)) {
+        let new = r#"{"id":1,"u":5}"#;
+        for held in encoders() {
+            keyed(Newer, json!({})).on_bytes(new, &*held, &stored);
+            keyless(Same).on_bytes(new, &*held, &stored);
+            prop_assert_eq!(keyless(Full).on_bytes(new, &*held, &stored), Write);
+        }
+    }
 }
