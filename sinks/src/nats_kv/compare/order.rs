@@ -63,9 +63,11 @@ impl OrderOf {
 
     /// Neither value is null. What the schema calls an instant but is not one is compared as text.
     pub(super) fn compare(self, new: Value<'_>, stored: Value<'_>) -> Ordering {
-        if let (Some(new), Some(stored)) = (new.as_number(), stored.as_number()) {
-            return new.cmp(&stored);
-        }
+        let mixed = match (new.as_number(), stored.as_number()) {
+            (Some(new), Some(stored)) => return new.cmp(&stored),
+            // MessagePack holds a number that it cannot hold as a string of its digits.
+            (new, stored) => new.is_some() || stored.is_some(),
+        };
         let (mut new_text, mut stored_text) = (String::new(), String::new());
         let new = text_of(new, &mut new_text);
         let stored = text_of(stored, &mut stored_text);
@@ -74,7 +76,11 @@ impl OrderOf {
                 .then(|| instant::compare(new, stored))
                 .flatten()
         };
-        let numbers = || self.numbers.then(|| compare_numbers(new, stored)).flatten();
+        let numbers = || {
+            (self.numbers || mixed)
+                .then(|| compare_numbers(new, stored))
+                .flatten()
+        };
         instants()
             .or_else(numbers)
             .unwrap_or_else(|| new.cmp(stored))
@@ -91,7 +97,7 @@ fn text_of<'a>(value: Value<'a>, buffer: &'a mut String) -> &'a str {
     }
 }
 
-/// MessagePack holds a number beyond 64 bits as a string of its digits.
+/// Two texts that may be numbers.
 fn compare_numbers(left: &str, right: &str) -> Option<Ordering> {
     let mut tapes = [Tape::new(), Tape::new()];
     tapes[0].parse(left.as_bytes()).ok()?;
