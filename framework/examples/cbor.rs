@@ -89,11 +89,8 @@ impl Sink for Files {
             encoded.map_err(SinkError::permanent)?;
         }
         let name = batch.stream().name().replace('/', "_");
-        let path = self
-            .config
-            .folder
-            .join(name)
-            .with_extension(&self.config.encoding);
+        let name = format!("{name}.{}", self.config.encoding);
+        let path = self.config.folder.join(name);
         let file = File::options().create(true).append(true).open(path);
         let written = file.and_then(|mut file| {
             file.write_all(&bytes)?;
@@ -111,10 +108,7 @@ impl SinkPlugin for Files {
     type Sink = Self;
 
     async fn open(config: FilesConfig, context: SinkContext) -> Result<Self, SinkError> {
-        let encoder = context.encoders.get(&config.encoding).ok_or_else(|| {
-            let known: Vec<_> = context.encoders.iter().map(|(name, _)| name).collect();
-            SinkError::config(format!("the setting encoding must be one of {known:?}"))
-        })?;
+        let encoder = context.encoders.choose("encoding", &config.encoding)?;
         Ok(Self { config, encoder })
     }
 }

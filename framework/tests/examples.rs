@@ -98,7 +98,7 @@ fn an_encoder_that_is_not_there_is_named_with_those_that_are() {
     assert_eq!(output.status.code(), Some(2));
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(
-        log.contains(r#"the setting encoding must be one of ["cbor"]"#),
+        log.contains("encoding: there is no encoder 'xml', only cbor"),
         "{log}"
     );
 }

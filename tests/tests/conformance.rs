@@ -1,4 +1,12 @@
-//! Our sinks against the contract of every sink, with a real server and real files.
+//! Our sinks against the contract of every sink, with a real server and real files, and with an
+//! encoder of somebody else that they find by its name.
+
+#[path = "../../framework/examples/cbor.rs"]
+#[expect(
+    dead_code,
+    reason = "it is a whole program, of which only the encoder is used here"
+)]
+mod cbor;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,13 +36,25 @@ impl Destination for Place {
         if !Bucket::exists(&self.url, name).await {
             return Ok(Vec::new());
         }
-        let contents = Bucket::open(&self.url, name).await.contents().await;
+        let latest = Bucket::open(&self.url, name).await.latest().await;
         let prefix = format!("{stream}.");
-        Ok(contents
+        latest
             .into_iter()
             .filter(|(key, _)| key.starts_with(&prefix))
-            .map(|(_, value)| value)
-            .collect())
+            .map(|(_, entry)| match self.settings["encoding"].as_str() {
+                Some("cbor") => Ok(from_cbor(&mut &*entry.value)?),
+                _ => Ok(entry.json()),
+            })
+            .collect()
+    }
+}
+
+/// Reads one value, and leaves what follows it. Any other encoding than CBOR is an error.
+fn from_cbor(bytes: &mut &[u8]) -> Result<Value, BoxError> {
+    let value: Value = ciborium::from_reader(bytes)?;
+    match value {
+        Value::Object(_) => Ok(value),
+        _ => Err("not a record in CBOR".into()),
     }
 }
 
@@ -77,6 +97,12 @@ async fn newer_on_the_oldest_server() -> Result<(), Violations> {
     .await
 }
 
+#[tokio::test]
+async fn newer_in_an_encoding_of_somebody_else() -> Result<(), Violations> {
+    let settings = json!({"refresh_mode": "newer", "replication_key": "n", "encoding": "cbor"});
+    conforms("2.15.1", settings).await
+}
+
 /// A folder of its own.
 struct Folder(tempfile::TempDir);
 
@@ -102,6 +128,41 @@ impl Destination for Folder {
 #[tokio::test]
 async fn files() -> Result<(), Violations> {
     Kit::new(async || Ok(Folder(tempfile::tempdir()?)))
+        .appending()
+        .runs(10)
+        .check_all()
+        .await
+}
+
+/// The same folder, with records in an encoding that the sink does not know.
+struct CborFolder(tempfile::TempDir);
+
+impl Destination for CborFolder {
+    type Sink = Jsonl;
+
+    async fn open(&self) -> Result<Jsonl, SinkError> {
+        let path = self.0.path().join("{stream}.cbor");
+        conformance::open::<Jsonl>(json!({"path": path, "encoding": "cbor"})).await
+    }
+
+    async fn read(&self, stream: &str) -> Result<Vec<Value>, BoxError> {
+        let path = self.0.path().join(format!("{stream}.cbor"));
+        let bytes = match std::fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            bytes => bytes?,
+        };
+        let mut rest = &*bytes;
+        let mut records = Vec::new();
+        while !rest.is_empty() {
+            records.push(from_cbor(&mut rest)?);
+        }
+        Ok(records)
+    }
+}
+
+#[tokio::test]
+async fn files_in_an_encoding_of_somebody_else() -> Result<(), Violations> {
+    Kit::new(async || Ok(CborFolder(tempfile::tempdir()?)))
         .appending()
         .runs(10)
         .check_all()

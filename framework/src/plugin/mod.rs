@@ -115,6 +115,20 @@ impl Encoders {
             .map(|(_, encoder)| Arc::clone(encoder))
     }
 
+    /// The encoder that the user chose by its name, in `setting`.
+    ///
+    /// # Errors
+    /// There is no encoder of that name. The error tells which there are.
+    pub fn choose(&self, setting: &str, name: &str) -> Result<Arc<dyn Encoder>, SinkError> {
+        self.get(name).ok_or_else(|| {
+            let known: Vec<_> = self.iter().map(|(name, _)| name).collect();
+            let known = known.join(", ");
+            SinkError::config(format!(
+                "{setting}: there is no encoder '{name}', only {known}"
+            ))
+        })
+    }
+
     /// All of them with their names, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Arc<dyn Encoder>)> {
         self.0.iter().map(|(name, encoder)| (*name, encoder))

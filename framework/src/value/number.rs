@@ -28,6 +28,7 @@ pub struct Number<'a> {
     schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum BigNumbers {
     /// Write its digits as a string.
     #[default]

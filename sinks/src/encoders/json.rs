@@ -15,6 +15,7 @@ pub struct Json;
 
 /// JSON has no settings.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct JsonConfig {}
 
 impl EncoderPlugin for Json {

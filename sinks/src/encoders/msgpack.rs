@@ -20,6 +20,7 @@ pub struct MessagePack {
 
 /// The settings of MessagePack.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct MessagePackConfig {
     /// What to do with a number that MessagePack cannot hold without rounding: an integer beyond
     /// 64 bits, or a decimal with more digits than a 64-bit float keeps. `string` writes its

@@ -9,6 +9,7 @@ use super::names::Template;
 /// The settings of the sink `jsonl`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct JsonlConfig {
     /// The file that a stream is written to. `{stream}` stands for the stream's name, with bytes
     /// that are not safe in file names as `%XX`; `{part}` for the number of the part, from `00001`;
@@ -53,6 +54,7 @@ impl Default for JsonlConfig {
 /// How files are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Compression {
     /// Not at all.
     None,
@@ -65,6 +67,7 @@ pub enum Compression {
 /// What becomes of the records of earlier runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum LoadMethod {
     /// They stay.
     AppendOnly,

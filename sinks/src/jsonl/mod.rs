@@ -84,14 +84,7 @@ impl SinkPlugin for Jsonl {
     async fn open(config: JsonlConfig, context: SinkContext) -> Result<Self, SinkError> {
         let template = Template::parse(&config.path)
             .map_err(|problem| SinkError::config(format!("path: {problem}")))?;
-        let encoder = context.encoders.get(&config.encoding).ok_or_else(|| {
-            let known: Vec<_> = context.encoders.iter().map(|(name, _)| name).collect();
-            SinkError::config(format!(
-                "encoding: there is no encoder '{}', only {}",
-                config.encoding,
-                known.join(", ")
-            ))
-        })?;
+        let encoder = context.encoders.choose("encoding", &config.encoding)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let started = now.map_or(0, |now| now.as_millis() as u64);
         let writer = Writer {

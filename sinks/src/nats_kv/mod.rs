@@ -89,10 +89,7 @@ impl SinkPlugin for NatsKv {
     }
 
     async fn open(config: NatsKvConfig, context: SinkContext) -> Result<Self, SinkError> {
-        let encoder = context.encoders.get(config.encoding()).ok_or_else(|| {
-            let known: Vec<_> = context.encoders.iter().map(|(name, _)| name).collect();
-            SinkError::config(format!("encoding: must be one of {}", known.join(", ")))
-        })?;
+        let encoder = context.encoders.choose("encoding", config.encoding())?;
         let connection = Connection::open(&config, &context).await?;
         for warning in config.warnings().into_iter().chain(connection.warnings()) {
             tracing::warn!("{warning}");

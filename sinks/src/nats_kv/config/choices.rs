@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// One or several server URLs. They may hold credentials, so `Debug` does not show them.
 #[derive(Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum Urls {
     /// One, or several separated by commas.
     List(String),
@@ -46,6 +47,7 @@ impl fmt::Debug for Urls {
 /// Where a bucket keeps its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum BucketStorage {
     /// On disk.
     File,
@@ -56,6 +58,7 @@ pub enum BucketStorage {
 /// How keys are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum KeyFormat {
     /// Every record has a legal key of its own.
     #[default]
@@ -67,6 +70,7 @@ pub enum KeyFormat {
 /// What the key of a record without key properties is made of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum KeyFrom {
     /// Key properties only: a stream without them is an error.
     #[default]
@@ -78,6 +82,7 @@ pub enum KeyFrom {
 /// `refresh_mode` as it is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum RefreshModeName {
     /// Records that are newer than what is stored.
     #[default]
@@ -92,6 +97,7 @@ pub enum RefreshModeName {
 
 /// Which records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RefreshMode {
     /// Those that are newer than what is stored.
     Newer,
@@ -114,6 +120,7 @@ impl From<RefreshModeName> for RefreshMode {
 /// The property that tells which of two records is newer.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum ReplicationKey {
     /// One for all streams.
     All(String),
@@ -124,6 +131,7 @@ pub enum ReplicationKey {
 /// What a record does to a stored one that is marked as deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum ReviveDeleted {
     /// Nothing.
     #[default]

@@ -19,6 +19,7 @@ use singer_target::config::Secret;
 /// Settings of the sink `nats-kv`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct NatsKvConfig {
     // --- Connection ---
     /// Where the NATS server is: one URL, several separated by commas, or an array. Schemes:
