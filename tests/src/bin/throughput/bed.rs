@@ -1,5 +1,7 @@
-//! The server that all is measured against, and the one bucket that is made anew for each run.
+//! The servers that all is measured against, and the one bucket that is made anew for each run.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +17,10 @@ const BUCKET: &str = "bench";
 
 /// See the module.
 pub(crate) struct Bed {
-    server: NatsServer,
+    /// One, or those of a cluster, each with a replica of the bucket.
+    servers: Vec<NatsServer>,
+    /// Which of them leads the bucket's stream.
+    leader: Cell<usize>,
 }
 
 /// A value as the target stores it.
@@ -29,7 +34,7 @@ impl Value {
     /// To be written if the key has this revision, or in any case.
     pub(crate) fn put(&self, expected: Option<u64>) -> Put<'_> {
         Put {
-            subject: &self.subject,
+            subject: Cow::Borrowed(&self.subject),
             payload: &self.payload,
             expected,
         }
@@ -37,31 +42,48 @@ impl Value {
 }
 
 impl Bed {
-    pub(crate) fn new(server: NatsServer) -> Self {
-        Self { server }
+    pub(crate) fn new(servers: Vec<NatsServer>) -> Self {
+        let leader = Cell::new(0);
+        Self { servers, leader }
     }
 
-    /// Where the server listens: address and port.
+    /// Where the server listens: address and port. In a cluster, the one that leads.
     pub(crate) fn address(&self) -> String {
-        self.server.url().trim_start_matches("nats://").to_owned()
+        self.url().trim_start_matches("nats://").to_owned()
     }
 
-    /// The processor time that the server has used.
+    fn url(&self) -> String {
+        self.servers[self.leader.get()].url()
+    }
+
+    /// The processor time that the servers have used.
     pub(crate) fn processor_time(&self) -> Duration {
-        let path = format!("/proc/{}/stat", self.server.id());
-        let stat = std::fs::read_to_string(path).expect("the server runs");
-        // After the name, which may hold anything, come the state and ten more fields.
-        let (_, fields) = stat.rsplit_once(')').expect("the name is in parentheses");
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
         let second = sysconf(SysconfVar::CLK_TCK).ok().flatten();
         let second = second.expect("the system has a clock");
-        Duration::from_secs_f64(ticks as f64 / second as f64)
+        let ticks = self.servers.iter().flat_map(|server| {
+            let stat = process_file(server, "stat");
+            // After the name, which may hold anything, come the state and ten more fields.
+            let (_, fields) = stat.rsplit_once(')').expect("the name is in parentheses");
+            let used = fields.split_whitespace().skip(11).take(2);
+            used.filter_map(|field| field.parse::<u64>().ok())
+                .collect::<Vec<_>>()
+        });
+        Duration::from_secs_f64(ticks.sum::<u64>() as f64 / second as f64)
+    }
+
+    /// The bytes of memory that the server holds.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = process_file(&self.servers[self.leader.get()], "status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kilobytes.expect("the kernel says so") * 1024
     }
 
     /// The settings of a run, with more of them.
     pub(crate) fn settings(&self, more: &Json) -> Json {
-        let mut all = json!({"url": self.server.url(), "bucket": BUCKET});
+        let mut all = json!({
+            "url": self.url(), "bucket": BUCKET, "bucket_replicas": self.servers.len(),
+        });
         for (name, value) in more.as_object().into_iter().flatten() {
             all[name] = value.clone();
         }
@@ -70,13 +92,22 @@ impl Bed {
 
     /// Makes the bucket anew, empty, with the settings that the target gives a new one.
     pub(crate) fn empty(&self) {
+        self.clear();
+        product::run(&self.settings(&json!({})), &Input::Nothing);
+        let leader = self.info()["cluster"]["leader"].as_str().map(str::to_owned);
+        // The servers of a cluster are named n0, n1 and so on.
+        let number = leader.and_then(|name| name.strip_prefix('n')?.parse().ok());
+        self.leader.set(number.unwrap_or(0));
+    }
+
+    /// Removes all buckets.
+    pub(crate) fn clear(&self) {
         let address = self.address();
         let names = raw::api(&address, "STREAM.NAMES");
         for name in names["streams"].as_array().into_iter().flatten() {
             let name = name.as_str().expect("streams have names");
             raw::api(&address, &format!("STREAM.DELETE.{name}"));
         }
-        product::run(&self.settings(&json!({})), &Input::Nothing);
     }
 
     /// Makes the bucket anew and writes these values to it.
@@ -96,8 +127,18 @@ impl Bed {
 
     /// The number of the newest message.
     pub(crate) fn last_revision(&self) -> u64 {
-        let info = raw::api(&self.address(), &format!("STREAM.INFO.KV_{BUCKET}"));
-        info["state"]["last_seq"].as_u64().expect("a stream has it")
+        let last = self.info()["state"]["last_seq"].as_u64();
+        last.expect("a stream has it")
+    }
+
+    /// The bytes that the bucket takes on disk.
+    pub(crate) fn disk(&self) -> u64 {
+        let bytes = self.info()["state"]["bytes"].as_u64();
+        bytes.expect("a stream has it")
+    }
+
+    fn info(&self) -> Json {
+        raw::api(&self.address(), &format!("STREAM.INFO.KV_{BUCKET}"))
     }
 
     /// Reads the bucket's values of these subjects; the time it takes.
@@ -126,8 +167,14 @@ impl Bed {
     }
 }
 
+/// What the kernel says of a server in the file `name`.
+fn process_file(server: &NatsServer, name: &str) -> String {
+    let path = format!("/proc/{}/{name}", server.id());
+    std::fs::read_to_string(path).expect("the server runs")
+}
+
 /// Where the record `id` is stored.
-fn subject(id: u64) -> Vec<u8> {
+pub(crate) fn subject(id: u64) -> Vec<u8> {
     format!("$KV.{BUCKET}.{STREAM}.{id}").into_bytes()
 }
 

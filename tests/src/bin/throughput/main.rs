@@ -13,6 +13,7 @@
 //! | [`bed`]      | the server and the bucket, made anew for each run             |
 //! | [`trial`]    | one case: raw client and target in turn                       |
 //! | [`costs`]    | processor time, memory, and the time of a run without records |
+//! | [`scale`]    | `cargo throughput scale`: large, long, replicated, parallel   |
 //! | [`report`]   | the tables                                                    |
 
 #![allow(
@@ -27,24 +28,46 @@ mod product;
 mod raw;
 mod report;
 mod samples;
+mod scale;
 mod trial;
 mod workload;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use target_tests::nats_server::NatsServer;
 use target_tests::place;
 
 use bed::Bed;
 use report::{Goal, Report};
+use scale::ScaleArgs;
 use trial::{Case, Data, Trial};
 use workload::Workload;
 
 /// Measures the target beside a raw client of the same server.
 #[derive(Parser)]
-struct Args {
+#[command(args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    table: TableArgs,
+    /// The file for the tables; one in `target/` unless given.
+    #[arg(long, global = true)]
+    output: Option<PathBuf>,
+    /// Puts the tables into `docs/performance.md` and the `README.md`.
+    #[arg(long, global = true)]
+    publish: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Scale(ScaleArgs),
+}
+
+#[derive(Args)]
+struct TableArgs {
     /// Records a run.
     #[arg(long, default_value_t = 200_000)]
     records: u64,
@@ -60,34 +83,38 @@ struct Args {
     /// Leaves out what is not a case: records of 2 and 20 KB, memory, empty runs.
     #[arg(long)]
     cases_only: bool,
-    /// The file for the tables; `target/throughput.md` unless given.
-    #[arg(long)]
-    output: Option<PathBuf>,
-    /// Puts the tables into `docs/performance.md` and the `README.md`.
-    #[arg(long)]
-    publish: bool,
 }
 
 /// The sizes of the text that makes records of 2 and 20 KB.
 const TEXTS: [(&str, usize); 2] = [("2 KB", 1_600), ("20 KB", 19_600)];
 
 fn main() {
-    let args = Args::parse();
-    let bed = Bed::new(NatsServer::start());
-    let mut report = Report::new(args.rounds);
-    measure(&args, &bed, &mut report);
+    let arguments = Arguments::parse();
+    let (report, name) = match &arguments.command {
+        Some(Command::Scale(args)) => {
+            let mut report = Report::new(args.rounds());
+            scale::measure(args, &mut report);
+            (report, "scale")
+        }
+        None => {
+            let mut report = Report::new(arguments.table.rounds);
+            measure(&arguments.table, &mut report);
+            (report, "throughput")
+        }
+    };
     print!("{}", report.text());
-    let output = args
+    let output = arguments
         .output
-        .unwrap_or_else(|| place::build_directory().join("throughput.md"));
+        .unwrap_or_else(|| place::build_directory().join(format!("{name}.md")));
     report.write(&output);
     eprintln!("written to {}", output.display());
-    if args.publish {
-        report.publish();
+    if arguments.publish {
+        report.publish(name);
     }
 }
 
-fn measure(args: &Args, bed: &Bed, report: &mut Report) {
+fn measure(args: &TableArgs, report: &mut Report) {
+    let bed = &Bed::new(vec![NatsServer::start()]);
     let usual = ["json", "msgpack"].map(|encoding| {
         progress(&format!("{encoding}: learns what the target stores"));
         Data::new(bed, encoding, Workload::of(args.records))
@@ -100,7 +127,7 @@ fn measure(args: &Args, bed: &Bed, report: &mut Report) {
         };
         trials.extend(encodings.iter().map(|data| Trial::new(case, data)));
     }
-    rounds(args, bed, &mut trials);
+    rounds(args.rounds, bed, &mut trials);
     report.line(&format!(
         "{} records; values of {} bytes in JSON and {} in MessagePack.",
         args.records,
@@ -116,7 +143,7 @@ fn measure(args: &Args, bed: &Bed, report: &mut Report) {
     report.costs(&costs);
 }
 
-fn cases(args: &Args) -> Vec<Case> {
+fn cases(args: &TableArgs) -> Vec<Case> {
     let all = [
         Case::Full,
         Case::Unvalidated,
@@ -129,15 +156,14 @@ fn cases(args: &Args) -> Vec<Case> {
 }
 
 /// All cases in turn, as often as wished.
-fn rounds(args: &Args, bed: &Bed, trials: &mut [Trial<'_>]) {
-    for round in 1..=args.rounds {
+fn rounds(count: usize, bed: &Bed, trials: &mut [Trial<'_>]) {
+    for round in 1..=count {
         for trial in &mut *trials {
             let start = Instant::now();
             trial.round(bed);
             progress(&format!(
-                "round {round} of {}: {:?}, {}: {:.1?}",
-                args.rounds,
-                trial.case,
+                "round {round} of {count}: {}, {}: {:.1?}",
+                trial.case.name(),
                 trial.data.encoding,
                 start.elapsed()
             ));
@@ -149,18 +175,17 @@ fn rates(report: &mut Report, trials: &[Trial<'_>]) {
     let rows: Vec<_> = trials
         .iter()
         .filter_map(|trial| {
-            let (what, part) = match trial.case {
-                Case::Full => ("full", 0.90),
-                Case::Create => ("newer, into an empty bucket", 0.85),
-                Case::Identical => ("newer, identical data", 0.80),
-                Case::Half => ("newer, half updated", 0.80),
+            let part = match trial.case {
+                Case::Full => 0.90,
+                Case::Create => 0.85,
+                Case::Identical | Case::Half => 0.80,
                 Case::Unvalidated => return None,
             };
             let goal = match trial.data.encoding {
                 "json" => Goal::OfCeiling(part),
                 _ => Goal::OfJson(0.95),
             };
-            let name = format!("{}, {what}", trial.data.encoding);
+            let name = format!("{}, {}", trial.data.encoding, trial.case.name());
             Some((name, trial, goal))
         })
         .collect();
@@ -176,7 +201,7 @@ fn rates(report: &mut Report, trials: &[Trial<'_>]) {
 }
 
 /// Records that are larger than usual.
-fn sizes(args: &Args, bed: &Bed, report: &mut Report) {
+fn sizes(args: &TableArgs, bed: &Bed, report: &mut Report) {
     let inputs: Vec<_> = TEXTS
         .iter()
         .map(|(_, text)| {
@@ -192,7 +217,7 @@ fn sizes(args: &Args, bed: &Bed, report: &mut Report) {
         .iter()
         .map(|data| Trial::new(Case::Full, data))
         .collect();
-    rounds(args, bed, &mut trials);
+    rounds(args.rounds, bed, &mut trials);
     let rows: Vec<_> = TEXTS
         .iter()
         .zip(&trials)

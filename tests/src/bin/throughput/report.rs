@@ -25,6 +25,8 @@ pub(crate) enum Goal {
     OfCeiling(f64),
     /// This part of what the target reaches in JSON.
     OfJson(f64),
+    /// Nothing in particular.
+    None,
 }
 
 /// A figure that has an upper limit.
@@ -77,19 +79,20 @@ impl Report {
             let ratio = target / rate(&ceiling.seconds);
             let (least, greatest) = ceiling.seconds.spread_over(&trial.target.seconds);
             let (wanted, is_met) = match goal {
-                Goal::OfCeiling(part) => (format!("≥ {part:.2}"), ratio >= *part),
+                Goal::OfCeiling(part) => (format!("≥ {part:.2}"), Some(ratio >= *part)),
                 Goal::OfJson(part) => {
                     let reached = json(trial).map_or(1.0, |json| target / json);
                     let text = format!("≥ {part:.2} of JSON: {reached:.2}");
-                    (text, reached >= *part)
+                    (text, Some(reached >= *part))
                 }
+                Goal::None => (String::new(), None),
             };
             self.line(&format!(
                 "| {case} | {} | {} | {} | {ratio:.2} | {least:.2}–{greatest:.2} | {wanted} | {} |",
                 thousands(rate(&ceiling.seconds)),
                 ceiling.name,
                 thousands(target),
-                met(is_met)
+                is_met.map_or("", met)
             ));
         }
     }
@@ -151,9 +154,11 @@ impl Report {
     }
 
     /// Puts it into the page about performance, and the table of rates into the README.
-    pub(crate) fn publish(&self) {
-        insert("docs/performance.md", "throughput", &self.text);
-        insert("README.md", "rates", &self.rates);
+    pub(crate) fn publish(&self, section: &str) {
+        insert("docs/performance.md", section, &self.text);
+        if !self.rates.is_empty() {
+            insert("README.md", "rates", &self.rates);
+        }
     }
 }
 
@@ -179,7 +184,7 @@ fn met(is_met: bool) -> &'static str {
 }
 
 /// A number that is easy to read: 241,000; 1,234; 87.
-fn thousands(number: f64) -> String {
+pub(crate) fn thousands(number: f64) -> String {
     let rounded = match number {
         number if number >= 10_000.0 => (number / 1_000.0).round() * 1_000.0,
         number => number.round(),
@@ -193,6 +198,11 @@ fn thousands(number: f64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// Bytes, in megabytes.
+pub(crate) fn megabytes(bytes: u64) -> String {
+    format!("{} MB", thousands(bytes as f64 / 1e6))
 }
 
 fn commit() -> String {

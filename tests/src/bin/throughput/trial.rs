@@ -64,6 +64,11 @@ impl Data {
         }
     }
 
+    /// What the target stores of the first input, in its order.
+    pub(crate) fn values(&self) -> &[Value] {
+        &self.values
+    }
+
     /// The bytes of the values.
     pub(crate) fn bytes(&self) -> usize {
         self.values.iter().map(|value| value.payload.len()).sum()
@@ -164,6 +169,17 @@ fn own_processor_time() -> Duration {
 }
 
 impl Case {
+    /// What the tables call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Unvalidated => "full, validation off",
+            Self::Create => "newer, into an empty bucket",
+            Self::Identical => "newer, identical data",
+            Self::Half => "newer, half updated",
+        }
+    }
+
     fn prepare(self, bed: &Bed, data: &Data) {
         match self {
             Self::Full | Self::Unvalidated | Self::Create => bed.empty(),

@@ -39,6 +39,8 @@ pub(crate) struct Workload {
     pub(crate) updated: bool,
     /// The id before the first.
     pub(crate) after: u64,
+    /// The number of streams that the records are of, in turn.
+    pub(crate) streams: u64,
 }
 
 impl Workload {
@@ -49,6 +51,7 @@ impl Workload {
             text: 0,
             updated: false,
             after: 0,
+            streams: 1,
         }
     }
 
@@ -65,7 +68,15 @@ impl Workload {
     /// # Errors
     /// If it cannot be written.
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "{}", schema())?;
+        let streams: Vec<String> = match self.streams {
+            1 => vec![STREAM.to_owned()],
+            count => (0..count)
+                .map(|number| format!("{STREAM}_{number}"))
+                .collect(),
+        };
+        for stream in &streams {
+            writeln!(out, "{}", schema(stream))?;
+        }
         let text: String = "lorem ipsum dolor sit amet, "
             .chars()
             .cycle()
@@ -73,7 +84,8 @@ impl Workload {
             .collect();
         let last = self.after + self.records;
         for id in self.after + 1..=last {
-            record(out, id, &text, self.updated && id % 2 == 0)?;
+            let stream = &streams[(id % self.streams) as usize];
+            record(out, stream, id, &text, self.updated && id % 2 == 0)?;
             if id % STATE_EVERY == 0 || id == last {
                 writeln!(
                     out,
@@ -96,7 +108,7 @@ impl Workload {
     }
 }
 
-fn schema() -> serde_json::Value {
+fn schema(stream: &str) -> serde_json::Value {
     let text = json!({"type": ["string", "null"]});
     let properties = json!({
         "id": {"type": "integer"}, "uuid": {"type": "string"},
@@ -108,13 +120,19 @@ fn schema() -> serde_json::Value {
         "tags": {"type": ["array", "null"], "items": {"type": "string"}},
     });
     json!({
-        "type": "SCHEMA", "stream": STREAM,
+        "type": "SCHEMA", "stream": stream,
         "schema": {"type": "object", "properties": properties},
         "key_properties": ["id"], "bookmark_properties": ["updated_at"],
     })
 }
 
-fn record(out: &mut impl Write, id: u64, text: &str, updated: bool) -> io::Result<()> {
+fn record(
+    out: &mut impl Write,
+    stream: &str,
+    id: u64,
+    text: &str,
+    updated: bool,
+) -> io::Result<()> {
     const FIRST_OF_2024: i64 = 1_704_067_200;
     let mut chance = Rng::with_seed(id);
     let mut one_of = |all: &[&'static str]| all[chance.usize(..all.len())];
@@ -133,7 +151,7 @@ fn record(out: &mut impl Write, id: u64, text: &str, updated: bool) -> io::Resul
     }
     write!(
         out,
-        r#"{{"type":"RECORD","stream":"{STREAM}","record":{{"id":{id},"uuid":"{:016x}","name":"{first} {last}","email":"{}{id}@ex.org","status":"{status}","note":"#,
+        r#"{{"type":"RECORD","stream":"{stream}","record":{{"id":{id},"uuid":"{:016x}","name":"{first} {last}","email":"{}{id}@ex.org","status":"{status}","note":"#,
         chance.u64(..),
         first.to_lowercase(),
     )?;

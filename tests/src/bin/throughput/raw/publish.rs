@@ -1,10 +1,14 @@
 //! The two ways to write: an acknowledgement for each message, and fast ingest.
 
+use std::borrow::Cow;
+
+use serde_json::Value as Json;
+
 use super::wire::{Incoming, Outgoing, Wire, push_number};
 
 /// A message of a bucket.
 pub(crate) struct Put<'a> {
-    pub(crate) subject: &'a [u8],
+    pub(crate) subject: Cow<'a, [u8]>,
     pub(crate) payload: &'a [u8],
     /// The revision that the key must have: 0 for none yet; `None` to write in any case.
     pub(crate) expected: Option<u64>,
@@ -16,6 +20,8 @@ const WINDOW: usize = 1024;
 const OUTSTANDING: u64 = 2;
 /// Messages an acknowledgement of fast ingest is for, at most; the server has the same limit.
 const FLOW: u64 = 500;
+/// After this many seconds without an answer, the server is asked.
+const SILENCE: u32 = 3;
 
 /// Publishes with an acknowledgement for each message, under one inbox.
 ///
@@ -46,34 +52,103 @@ pub(crate) fn acknowledged<'a>(wire: &mut Wire, inbox: &str, puts: impl Iterator
 pub(crate) fn fast<'a>(wire: &mut Wire, inbox: &str, puts: impl ExactSizeIterator<Item = Put<'a>>) {
     let count = puts.len() as u64;
     wire.subscribe(&format!("{inbox}.>"));
-    let prefix = format!("{inbox}.batch.{FLOW}.fail.");
-    let (mut headers, mut reply) = (Vec::new(), Vec::new());
-    let (mut stored, mut flow) = (0, 0);
+    let mut batch = Batch::new(inbox);
+    let mut headers = Vec::new();
     for (sequence, put) in (1..).zip(puts) {
         let operation = match sequence {
-            _ if sequence == count => b'2',
-            1 => b'0',
-            _ => b'1',
+            _ if sequence == count => Operation::StoreAndCommit,
+            1 => Operation::Start,
+            _ => Operation::Append,
         };
-        reply.clear();
-        reply.extend_from_slice(prefix.as_bytes());
-        push_number(&mut reply, sequence);
-        reply.extend_from_slice(&[b'.', operation]);
-        reply.extend_from_slice(b".$FI");
-        send(wire, &put, &reply, &mut headers);
-        while sequence < count && (sequence >= stored + OUTSTANDING * flow || wire.has_input()) {
-            let ack = Flow::of(&wire.next());
-            (stored, flow) = (ack.stored, ack.messages);
+        batch.sent = sequence;
+        batch.subject.clear();
+        batch.subject.extend_from_slice(&put.subject);
+        send(wire, &put, batch.reply(operation), &mut headers);
+        while sequence < count && (batch.is_full() || wire.has_input()) {
+            let end = batch.receive(wire);
+            assert!(end.is_none(), "it ended at {sequence}: {end:?}");
         }
     }
-    let last = loop {
-        let message = wire.next();
-        if !message.payload.starts_with(br#"{"type":"ack""#) {
-            break message;
+    let end = loop {
+        if let Some(end) = batch.receive(wire) {
+            break end;
         }
     };
-    let stored = field(&last, "count");
-    assert_eq!(stored, Some(count), "{}", text(&last));
+    assert_eq!(end["count"].as_u64(), Some(count), "{end}");
+}
+
+/// What a message of a batch tells the server to do, by the protocol's numbers.
+enum Operation {
+    Start = 0,
+    Append = 1,
+    StoreAndCommit = 2,
+    Ping = 4,
+}
+
+/// A batch of fast ingest under way.
+struct Batch {
+    /// What all reply subjects begin with. The inbox's last token is the batch's name, by which the
+    /// server knows it.
+    prefix: String,
+    reply: Vec<u8>,
+    /// That of the last message; questions must go to a subject of the stream.
+    subject: Vec<u8>,
+    sent: u64,
+    stored: u64,
+    /// Messages an acknowledgement is for; 0 until the server has said it.
+    flow: u64,
+}
+
+impl Batch {
+    fn new(inbox: &str) -> Self {
+        Self {
+            prefix: format!("{inbox}.{FLOW}.fail."),
+            reply: Vec::new(),
+            subject: Vec::new(),
+            sent: 0,
+            stored: 0,
+            flow: 0,
+        }
+    }
+
+    /// The reply subject of the message that is sent now.
+    fn reply(&mut self, operation: Operation) -> &[u8] {
+        self.reply.clear();
+        self.reply.extend_from_slice(self.prefix.as_bytes());
+        push_number(&mut self.reply, self.sent);
+        self.reply
+            .extend_from_slice(&[b'.', b'0' + operation as u8]);
+        self.reply.extend_from_slice(b".$FI");
+        &self.reply
+    }
+
+    fn is_full(&self) -> bool {
+        self.sent >= self.stored + OUTSTANDING * self.flow
+    }
+
+    /// Takes an answer: notes how far the batch is, or returns its end. Asks when there is none,
+    /// since the server does not repeat what was lost.
+    fn receive(&mut self, wire: &mut Wire) -> Option<Json> {
+        let answer: Json = loop {
+            if let Some(message) = wire.next_within(SILENCE) {
+                break serde_json::from_slice(message.payload).expect("answers are JSON");
+            }
+            let subject = self.subject.clone();
+            wire.publish(&Outgoing {
+                subject: &subject,
+                reply: self.reply(Operation::Ping),
+                headers: b"",
+                payload: b"",
+            });
+        };
+        let number = |name: &str| answer[name].as_u64().expect("the protocol has it");
+        if answer["type"] == "ack" {
+            self.stored = self.stored.max(number("seq"));
+            self.flow = number("msgs");
+            return None;
+        }
+        Some(answer)
+    }
 }
 
 fn send(wire: &mut Wire, put: &Put<'_>, reply: &[u8], headers: &mut Vec<u8>) {
@@ -84,27 +159,11 @@ fn send(wire: &mut Wire, put: &Put<'_>, reply: &[u8], headers: &mut Vec<u8>) {
         headers.extend_from_slice(b"\r\n\r\n");
     }
     wire.publish(&Outgoing {
-        subject: put.subject,
+        subject: &put.subject,
         reply,
         headers,
         payload: put.payload,
     });
-}
-
-/// What the server says of a batch that is under way.
-struct Flow {
-    stored: u64,
-    messages: u64,
-}
-
-impl Flow {
-    fn of(message: &Incoming<'_>) -> Self {
-        let is_ack = message.payload.starts_with(br#"{"type":"ack""#);
-        match (is_ack, field(message, "seq"), field(message, "msgs")) {
-            (true, Some(stored), Some(messages)) => Self { stored, messages },
-            _ => panic!("the server did not take it: {}", text(message)),
-        }
-    }
 }
 
 /// Makes sure that an acknowledgement is one.
@@ -114,12 +173,6 @@ fn stored(ack: &Incoming<'_>) {
         "the server did not store it: {}",
         text(ack)
     );
-}
-
-/// A number in a flat JSON object.
-fn field(message: &Incoming<'_>, name: &str) -> Option<u64> {
-    let value: serde_json::Value = serde_json::from_slice(message.payload).ok()?;
-    value[name].as_u64()
 }
 
 fn text(message: &Incoming<'_>) -> String {

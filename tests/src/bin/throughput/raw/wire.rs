@@ -4,7 +4,7 @@
 //! runtime, no queue between tasks, no allocation for a message. It does not reconnect, and knows
 //! neither TLS nor credentials.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -12,8 +12,10 @@ use std::time::Duration;
 const OUTPUT_BYTES: usize = 64 * 1024;
 /// The room for what comes in; grows when a message is larger.
 const INPUT_BYTES: usize = 256 * 1024;
-/// A server that says nothing for this long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a read waits at a time.
+const TICK: Duration = Duration::from_secs(1);
+/// A server that owes us a message for this many of them has failed.
+const PATIENCE: u32 = 60;
 
 /// See the module.
 pub(crate) struct Wire {
@@ -57,7 +59,7 @@ impl Wire {
         let socket = TcpStream::connect(address).expect("the server takes connections");
         socket.set_nodelay(true).expect("a socket can do that");
         socket
-            .set_read_timeout(Some(PATIENCE))
+            .set_read_timeout(Some(TICK))
             .expect("a socket can do that");
         let mut wire = Self {
             socket,
@@ -69,7 +71,7 @@ impl Wire {
         wire.output
             .extend_from_slice(format!("CONNECT {options}\r\nPING\r\n").as_bytes());
         wire.flush();
-        while !matches!(wire.line(), Line::Pong) {}
+        while !matches!(wire.line(), Some(Line::Pong)) {}
         wire
     }
 
@@ -120,26 +122,40 @@ impl Wire {
     }
 
     /// The next message; waits for it, and sends first what has gathered.
+    ///
+    /// # Panics
+    /// If none comes.
     pub(crate) fn next(&mut self) -> Incoming<'_> {
+        self.next_within(PATIENCE)
+            .expect("the server answers in time")
+    }
+
+    /// The next message, if it comes within this many seconds.
+    pub(crate) fn next_within(&mut self, seconds: u32) -> Option<Incoming<'_>> {
+        let mut quiet = 0;
         loop {
             match self.line() {
-                Line::Message { headers, total } => {
+                Some(Line::Message { headers, total }) => {
                     let end_of_message = total + b"\r\n".len();
                     while self.read.len() < end_of_message {
-                        self.fill();
+                        assert!(self.fill(), "the server stops in a message");
                     }
                     let start = self.read.start;
                     self.read.start += end_of_message;
-                    return Incoming {
+                    return Some(Incoming {
                         headers: &self.input[start..start + headers],
                         payload: &self.input[start + headers..start + total],
-                    };
+                    });
                 }
-                Line::Ping => {
+                Some(Line::Ping) => {
                     self.output.extend_from_slice(b"PONG\r\n");
                     self.flush();
                 }
-                Line::Pong | Line::Other => {}
+                Some(Line::Pong | Line::Other) => {}
+                None => quiet += 1,
+            }
+            if quiet == seconds {
+                return None;
             }
         }
     }
@@ -149,8 +165,8 @@ impl Wire {
         !self.read.is_empty()
     }
 
-    /// Takes a line; waits for it.
-    fn line(&mut self) -> Line {
+    /// Takes a line, if it comes within a tick.
+    fn line(&mut self) -> Option<Line> {
         let mut searched = 0;
         loop {
             let unread = &self.input[self.read.clone()];
@@ -158,15 +174,17 @@ impl Wire {
                 let line = unread[..searched + end].trim_ascii_end();
                 let found = Line::of(line);
                 self.read.start += searched + end + 1;
-                return found;
+                return Some(found);
             }
             searched = unread.len();
-            self.fill();
+            if !self.fill() {
+                return None;
+            }
         }
     }
 
-    /// Reads more from the socket; waits for it.
-    fn fill(&mut self) {
+    /// Reads more from the socket, if it comes within a tick.
+    fn fill(&mut self) -> bool {
         if !self.output.is_empty() {
             self.flush();
         }
@@ -177,12 +195,14 @@ impl Wire {
             self.input.copy_within(self.read.clone(), 0);
             self.read = 0..self.read.len();
         }
-        let count = self
-            .socket
-            .read(&mut self.input[self.read.end..])
-            .expect("the server answers in time");
-        assert!(count > 0, "the server closed the connection");
+        let count = match self.socket.read(&mut self.input[self.read.end..]) {
+            Ok(0) => panic!("the server closed the connection"),
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(error) => panic!("the connection broke: {error}"),
+        };
         self.read.end += count;
+        true
     }
 }
 
