@@ -239,3 +239,20 @@ fn processor() -> String {
         })
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_and_grouped() {
+        for (number, text) in [
+            (87.4, "87"),
+            (1_234.0, "1,234"),
+            (241_499.0, "241,000"),
+            (12_345_678.0, "12,346,000"),
+        ] {
+            assert_eq!(thousands(number), text);
+        }
+    }
+}

@@ -30,3 +30,16 @@ impl FromIterator<f64> for Samples {
         Self(figures.into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_and_quotients() {
+        let samples: Samples = [3.0, 1.0, 20.0].into_iter().collect();
+        assert_eq!(samples.median(), 3.0);
+        let base: Samples = [1.0, 2.0, 10.0].into_iter().collect();
+        assert_eq!(samples.spread_over(&base), (0.5, 3.0));
+    }
+}
