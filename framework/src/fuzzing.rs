@@ -1,10 +1,20 @@
-//! A door for the fuzz targets in `tests/fuzz`: the inner parts that they need by themselves.
+//! A door for the fuzz targets in `tests/fuzz` and the benches in `tests/benches`: the inner parts
+//! that they need by themselves.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::{Environment, Settings, Sources, TargetSettings};
+use crate::config::{Environment, Settings, Sources, TargetSettings, VersionSettings};
+use crate::emitter::Emitter;
 use crate::message::{self, Message};
+use crate::metadata::Columns;
+use crate::pipeline::Pipeline;
 use crate::plugin::{Registry, SinkEntry, SinkPlugin};
+use crate::reader;
+use crate::run_error::RunError;
+use crate::shutdown::Shutdown;
+use crate::sink::Sink;
 use crate::value::Tape;
 
 /// What a line of the input was taken for.
@@ -53,4 +63,35 @@ pub fn settings<P: SinkPlugin>(file: &Path) -> Result<P::Config, String> {
         Ok(settings.section()?)
     };
     read().map_err(|error| error.to_string())
+}
+
+/// Loads an input that is already in memory, and prints no state.
+///
+/// # Errors
+/// Why the run failed.
+pub fn load(sink: impl Sink, input: Vec<u8>, validate: bool) -> Result<(), String> {
+    let run = async {
+        let settings = TargetSettings {
+            validate_records: validate,
+            ..TargetSettings::default()
+        };
+        let lines = reader::spawn(std::io::Cursor::new(input), settings.max_line_bytes)?;
+        let pipeline = Pipeline::new(
+            settings,
+            VersionSettings::default(),
+            Arc::new(sink),
+            Emitter::spawn(std::io::sink(), Duration::from_secs(1))?,
+            None,
+            Shutdown::new(),
+            Columns::Times,
+        );
+        pipeline.run(lines).await.0.map(|_| ())
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|error| error.to_string())?;
+    runtime
+        .block_on(run)
+        .map_err(|error: RunError| error.to_string())
 }
