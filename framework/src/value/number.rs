@@ -118,8 +118,18 @@ impl<'a> Number<'a> {
             return unsigned.or_else(|| self.as_i64().map(Exact::Signed));
         }
         let float = self.as_f64()?;
-        let printed = format!("{float:e}");
-        (Number::trusted(&printed) == self).then_some(Exact::Float(float))
+        (self.is_short_decimal() || self.is_printed_for(float)).then_some(Exact::Float(float))
+    }
+
+    /// Whether it has at most 15 digits and no exponent: then no other number that short has the
+    /// same nearest float (`f64::DIGITS`), and so the float prints back as this one.
+    fn is_short_decimal(self) -> bool {
+        let exponent = |byte| matches!(byte, b'e' | b'E');
+        self.text.len() <= f64::DIGITS as usize && !self.text.bytes().any(exponent)
+    }
+
+    fn is_printed_for(self, float: f64) -> bool {
+        Number::trusted(&format!("{float:e}")) == self
     }
 }
 
@@ -369,6 +379,25 @@ mod tests {
             "1e-400",
         ] {
             assert_eq!(n(rounded).exact(), None, "{rounded}");
+        }
+    }
+
+    #[test]
+    fn short_decimals_survive_as_floats() {
+        let mut random = fastrand::Rng::with_seed(15);
+        for _ in 0..100_000 {
+            let mut digits = || {
+                let length = random.u32(1..14);
+                random.u64(..10u64.pow(length))
+            };
+            let (digits, fraction) = (digits(), digits());
+            let sign = if random.bool() { "-" } else { "" };
+            let text = format!("{sign}{digits}.{fraction}");
+            let number = n(&text);
+            if number.is_short_decimal() {
+                let float = number.as_f64().expect("in range");
+                assert!(number.is_printed_for(float), "{text}");
+            }
         }
     }
 
