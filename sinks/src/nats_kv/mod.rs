@@ -45,12 +45,12 @@ use singer_target::{Ending, Report, Sink, SinkError};
 use bucket::Bucket;
 use compare::Comparison;
 use config::NatsKvConfig;
-use config::{KeyFormat, RefreshMode, ReviveDeleted};
+use config::{KeyFormat, RefreshMode, ReviveDeleted, WritePath};
 use connect::Connection;
 use error::Failure;
 use key::{Collisions, KeyRules, KeyWriter};
 use read::{Reader, Way};
-use write::{Identity, Lifeline, StoredSizes, StreamWriter, Window};
+use write::{Form, Identity, Lane, Lifeline, Novelty, StoredSizes, StreamWriter, Window};
 
 inventory::submit! {
     SinkEntry::of::<NatsKv>().with_check::<NatsKv>().with_discover::<NatsKv>()
@@ -76,6 +76,7 @@ pub struct NatsKv {
 struct OpenBucket {
     bucket: Arc<Bucket>,
     identity: Arc<Identity>,
+    fast_lane: Option<Arc<Lane>>,
 }
 
 impl SinkPlugin for NatsKv {
@@ -208,16 +209,37 @@ impl NatsKv {
         }
         let bucket = Bucket::open(&self.connection, &self.config, name).await?;
         let identity = Arc::new(Identity::new(self.connection.clone(), &bucket));
+        let fast_lane = self.fast_lane(&bucket)?;
         let open = OpenBucket {
             bucket: Arc::new(bucket),
             identity,
+            fast_lane,
         };
         buckets.insert(name.to_owned(), open.clone());
         Ok(open)
     }
 
+    /// Fast ingest into a bucket, where it can take it and the settings allow it.
+    fn fast_lane(&self, bucket: &Bucket) -> Result<Option<Arc<Lane>>, SinkError> {
+        let obstacle = bucket.obstacle_to_fast_ingest();
+        match (self.config.write_path, obstacle) {
+            (WritePath::Ack, _) | (WritePath::Auto, Some(_)) => Ok(None),
+            (WritePath::Fast, Some(why)) => Err(SinkError::config(format!(
+                "write_path: 'fast' is not possible with bucket '{}': {why}",
+                bucket.name
+            ))),
+            (WritePath::Auto | WritePath::Fast, None) => {
+                Ok(Some(Arc::new(Lane::new(&bucket.name))))
+            }
+        }
+    }
+
     async fn writer(&self, stream: &Stream, open: &OpenBucket) -> Result<StreamWriter, SinkError> {
-        let OpenBucket { bucket, identity } = open;
+        let OpenBucket {
+            bucket,
+            identity,
+            fast_lane,
+        } = open;
         let Self {
             config, connection, ..
         } = self;
@@ -253,6 +275,7 @@ impl NatsKv {
         Ok(StreamWriter {
             client: connection.client.clone(),
             window: Arc::clone(&self.window),
+            fast_lane: fast_lane.clone(),
             bucket: Arc::clone(identity),
             reader: reader(connection, bucket).await?,
             encoder: Arc::clone(&self.encoder),
@@ -264,9 +287,8 @@ impl NatsKv {
             mode,
             keep_history: bucket.history() != Some(1),
             sizes: StoredSizes::default(),
-            ttl: config
-                .record_ttl_seconds
-                .map(|seconds| format!("{seconds}s").as_str().into()),
+            novelty: Novelty::default(),
+            form: Form::new(config.record_ttl_seconds, mode == RefreshMode::Full),
         })
     }
 }

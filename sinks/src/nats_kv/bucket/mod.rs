@@ -191,6 +191,19 @@ impl Bucket {
         self.config.allow_batch_publish && self.api_level >= BATCHED_PUBLISHING
     }
 
+    /// Why records cannot be written by fast ingest, if so.
+    pub(super) fn obstacle_to_fast_ingest(&self) -> Option<&'static str> {
+        if self.api_level < BATCHED_PUBLISHING {
+            Some("this needs server 2.14 or newer")
+        } else if !self.config.allow_batch_publish {
+            Some("its setting allow_batched is off; tune_bucket switches it on")
+        } else if self.config.mirror.is_some() || self.read_prefix != self.write_prefix {
+            Some("it is reached through a mirror or another domain")
+        } else {
+            None
+        }
+    }
+
     /// Settings under which nothing can be written safely.
     pub(super) fn require_usable(&self) -> Result<(), SinkError> {
         let reason = if self.config.sealed {

@@ -139,3 +139,16 @@ pub enum ReviveDeleted {
     /// Replaces it if its replication key is greater.
     Newer,
 }
+
+/// How writes are acknowledged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WritePath {
+    /// The quickest way that the bucket allows.
+    #[default]
+    Auto,
+    /// Each write by itself.
+    Ack,
+    /// Many writes together.
+    Fast,
+}

@@ -6,7 +6,7 @@ mod validate;
 
 pub use choices::{
     BucketStorage, KeyFormat, KeyFrom, RefreshMode, RefreshModeName, ReplicationKey, ReviveDeleted,
-    Urls,
+    Urls, WritePath,
 };
 
 use std::collections::BTreeMap;
@@ -148,7 +148,14 @@ pub struct NatsKvConfig {
     /// not live longer for it.
     #[schemars(range(min = 1, max = 3_153_600_000u32))]
     pub record_ttl_seconds: Option<u64>,
-    /// How many writes may wait for the server's acknowledgement at once.
+    /// How writes are acknowledged; the promise is the same. `fast`: many by one acknowledgement
+    /// (fast ingest), which needs server 2.14 and a bucket with `allow_batched`, as new ones have
+    /// and `tune_bucket` makes them; a bucket that cannot is an error. `ack`: each by its own.
+    /// `auto`: `fast` where the bucket can. Writes that compare (`refresh_mode` `newer` and
+    /// `same`) have their own acknowledgement always, since each may be in conflict.
+    pub write_path: WritePath,
+    /// How many writes may wait for the server's acknowledgement at once. Fewer do, unless more
+    /// make loading faster, as with a server that is far away.
     #[schemars(range(min = 1, max = 8_192))]
     pub max_in_flight: usize,
 }
@@ -198,7 +205,8 @@ impl Default for NatsKvConfig {
             replication_key: None,
             revive_deleted: ReviveDeleted::default(),
             record_ttl_seconds: None,
-            max_in_flight: 1024,
+            write_path: WritePath::default(),
+            max_in_flight: 4096,
         }
     }
 }

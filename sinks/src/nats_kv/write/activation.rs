@@ -5,7 +5,7 @@
 //! or of somebody else. An entry is taken for one of the stream only if its own key properties give
 //! its key, and is deleted only if it has a version that is older.
 
-use async_nats::{HeaderMap, Subject, header};
+use async_nats::Subject;
 use bytes::Bytes;
 use singer_target::Encoder;
 use singer_target::activation::{Activated, Activation};
@@ -14,7 +14,7 @@ use singer_target::value::{Tape, Value};
 use super::super::error::Failure;
 use super::super::read::{Content, Found};
 use super::super::scan::{Page, Scan};
-use super::acks::Round;
+use super::round::{Outgoing, Round};
 use super::{Lifeline, MAX_CONFLICTS, StreamWriter, jitter};
 
 /// An entry that is to be deleted.
@@ -24,9 +24,6 @@ struct Old {
     /// What takes its place; nothing, if it is removed.
     marked: Option<Bytes>,
 }
-
-/// How clients of key/value buckets know that a key was deleted.
-const REMOVED: &str = "DEL";
 
 impl StreamWriter {
     /// Deletes the entries of older versions.
@@ -152,7 +149,7 @@ impl StreamWriter {
         encoded
             .map_err(|error| error.to_string())
             .and_then(|()| {
-                let headers = self.header_size(Some(u64::MAX));
+                let headers = self.form.header_size(Some(u64::MAX));
                 self.limit().check(bytes.len() + headers)
             })
             .map_err(|why| {
@@ -175,11 +172,10 @@ impl StreamWriter {
     ) -> Result<u64, Failure> {
         let mut deleted = 0;
         for attempt in 0.. {
-            let mut round = self.window.round(lifeline.clone());
-            for (index, entry) in old.iter().enumerate() {
-                self.publish_deletion(index, entry, &mut round).await?;
-            }
-            round.complete().await?;
+            let mut round = Round::Acks(self.window.round());
+            lifeline
+                .bind(self.publish_deletions(&old, &mut round))
+                .await?;
             let mut conflicts = Vec::new();
             for (index, answer) in round.answers() {
                 match answer {
@@ -206,32 +202,19 @@ impl StreamWriter {
         Ok(deleted)
     }
 
-    async fn publish_deletion(
-        &self,
-        index: usize,
-        old: &Old,
-        round: &mut Round<'_>,
-    ) -> Result<(), Failure> {
-        let reply = round.place(index).await?;
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
-            header::HeaderValue::from(old.revision),
-        );
-        match (&old.marked, &self.ttl) {
-            (None, _) => headers.insert("KV-Operation", REMOVED),
-            (Some(_), Some(ttl)) => headers.insert(header::NATS_MESSAGE_TTL, ttl.clone()),
-            _ => {}
+    async fn publish_deletions(&self, old: &[Old], round: &mut Round<'_>) -> Result<(), Failure> {
+        let turn = self.window.turn().await;
+        for (index, entry) in old.iter().enumerate() {
+            let message = Outgoing {
+                subject: Subject::from(format!("{}{}", self.subject_prefix, entry.key)),
+                headers: Some(self.form.deletion(entry.revision, entry.marked.is_some())),
+                payload: entry.marked.clone().unwrap_or_default(),
+            };
+            round.send(&self.client, index, message).await?;
         }
-        let subject = Subject::from(format!("{}{}", self.subject_prefix, old.key));
-        let payload = old.marked.clone().unwrap_or_default();
-        let sent = async {
-            self.client
-                .publish_with_reply_and_headers(subject, reply, headers, payload)
-                .await
-                .map_err(|error| Failure::Transient(format!("cannot send to the server: {error}")))
-        };
-        round.lifeline().bind(sent).await
+        round.finish().await?;
+        drop(turn);
+        round.complete().await
     }
 }
 

@@ -5,7 +5,9 @@
 //! the record that would be left standing is written; otherwise one after the other.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
+use foldhash::fast::RandomState;
 use singer_target::Batch;
 use singer_target::value::Tape;
 use singer_target::{Rejection, Report};
@@ -96,7 +98,7 @@ impl<'a> Chains<'a> {
         policy: Policy,
     ) -> Self {
         let length = prepared.len();
-        let mut by_key = HashMap::with_capacity(length);
+        let mut by_key = HashMap::with_capacity_and_hasher(length, RandomState::default());
         let mut chains: Vec<Chain> = Vec::with_capacity(length);
         let mut next = vec![NONE; length];
         let mut fates = vec![Fate::Open; length];
@@ -148,7 +150,7 @@ impl<'a> Chains<'a> {
     }
 
     /// Lets go of what was stored under the keys of chains that are done: it may be large.
-    pub(super) fn forget(&mut self, chains: std::ops::Range<usize>) {
+    pub(super) fn forget(&mut self, chains: Range<usize>) {
         for chain in &mut self.chains[chains] {
             chain.known = Known::Unread;
         }
@@ -258,9 +260,15 @@ impl<'a> Chains<'a> {
     }
 
     /// The chain's write is stored. Returns whether there is more to write.
-    pub(super) fn store(&mut self, chain: usize, revision: u64) -> bool {
+    pub(super) fn store(&mut self, chain: usize, revision: Option<u64>) -> bool {
         let record = self.chains[chain].candidate;
-        self.chains[chain].known = Known::Record { revision, record };
+        // What was written without a look at what is stored goes on so.
+        let known = &mut self.chains[chain].known;
+        if let Some(revision) = revision
+            && !matches!(known, Known::Unread)
+        {
+            *known = Known::Record { revision, record };
+        }
         if self.policy.keep_history {
             self.settle_up_to(chain, record);
         } else {
@@ -298,6 +306,12 @@ impl<'a> Chains<'a> {
     pub(super) fn conflict(&mut self, chain: usize) -> u32 {
         self.chains[chain].conflicts += 1;
         self.chains[chain].conflicts
+    }
+
+    /// How many of some chains were in conflict.
+    pub(super) fn conflicts(&self, chains: Range<usize>) -> usize {
+        let conflicting = |chain: &&Chain| chain.conflicts > 0;
+        self.chains[chains].iter().filter(conflicting).count()
     }
 
     /// Gives up on what is left of a chain: it may or may not be stored.

@@ -1,23 +1,32 @@
 //! Writing a batch: decide, publish, wait for the acks, decide again what was in conflict.
 
-mod acks;
 mod activation;
+mod answer;
 mod chains;
+mod fast;
+mod form;
 mod identity;
 mod lifeline;
+mod novelty;
 mod prepare;
+mod round;
 mod sizes;
+mod window;
 
-pub(super) use acks::Window;
+pub(super) use fast::Lane;
+pub(super) use form::Form;
 pub(super) use identity::Identity;
 pub(super) use lifeline::Lifeline;
+pub(super) use novelty::Novelty;
 pub(super) use sizes::StoredSizes;
+pub(super) use window::Window;
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap, header};
+use async_nats::Client;
 use singer_target::Batch;
 use singer_target::Encoder;
 use singer_target::{Report, SinkError};
@@ -27,9 +36,11 @@ use super::config::RefreshMode;
 use super::error::Failure;
 use super::key::{Collisions, KeyWriter};
 use super::read::Reader;
-use acks::{Answer, Round};
-use chains::{Chains, Policy, Write};
+use answer::Answer;
+use chains::{Chains, Policy};
+use fast::FastBatch;
 use prepare::{Limit, Prepared};
+use round::Round;
 
 /// How often a key is decided again before the framework is asked to try later.
 const MAX_CONFLICTS: u32 = 20;
@@ -41,6 +52,8 @@ const COLLISION: &str = "another record has the same key in the legacy format; u
 pub(super) struct StreamWriter {
     pub(super) client: Client,
     pub(super) window: Arc<Window>,
+    /// Where the bucket takes fast ingest, and the settings allow it.
+    pub(super) fast_lane: Option<Arc<Lane>>,
     pub(super) bucket: Arc<Identity>,
     pub(super) reader: Reader,
     pub(super) encoder: Arc<dyn Encoder>,
@@ -55,8 +68,10 @@ pub(super) struct StreamWriter {
     pub(super) keep_history: bool,
     /// How large the stored values are.
     pub(super) sizes: StoredSizes,
-    /// How long a record lives, as the server wants it written.
-    pub(super) ttl: Option<header::HeaderValue>,
+    /// Whether keys are likely to be new.
+    pub(super) novelty: Novelty,
+    /// What a write looks like on the wire.
+    pub(super) form: Form,
 }
 
 impl StreamWriter {
@@ -129,42 +144,75 @@ impl StreamWriter {
     ) -> Result<Option<Failure>, Failure> {
         if self.mode == RefreshMode::Full && !policy.written_before {
             let all = (0..chains.len()).collect();
-            return self.write_open(prepared, chains, all, lifeline).await;
+            let lane = self.fast_lane.as_deref();
+            return self.write_open(prepared, chains, all, lane, lifeline).await;
         }
         let mut cause = None;
         let mut start = 0;
         while start < chains.len() {
-            let end = chains.len().min(start + self.sizes.keys_at_once());
-            let keys: Vec<_> = (start..end).map(|chain| chains.key(chain)).collect();
-            let found = lifeline.bind(self.reader.last(&keys)).await?;
-            self.sizes.note(found.iter().map(Option::as_ref));
-            for (chain, found) in (start..end).zip(found) {
-                chains.found(chain, found);
+            let is_new = !policy.written_before && self.novelty.is_expected();
+            let end = if is_new {
+                chains.len()
+            } else {
+                chains.len().min(start + self.sizes.keys_at_once())
+            };
+            let part = start..end;
+            if is_new {
+                part.clone().for_each(|chain| chains.found(chain, None));
+            } else {
+                self.read(chains, part.clone(), lifeline).await?;
             }
-            let open = (start..end).collect();
-            let failure = self.write_open(prepared, chains, open, lifeline).await?;
+            let open = part.clone().collect();
+            let failure = self
+                .write_open(prepared, chains, open, None, lifeline)
+                .await?;
             cause = cause.or(failure);
-            chains.forget(start..end);
+            if is_new {
+                let conflicts = chains.conflicts(part.clone());
+                self.novelty.note_written(part.len(), conflicts);
+            }
+            chains.forget(part);
             start = end;
         }
         Ok(cause)
     }
 
-    /// Writes the chains that are open, in rounds: each ends when all its acks have come.
+    /// Reads what is stored under the keys of some chains.
+    async fn read(
+        &self,
+        chains: &mut Chains<'_>,
+        part: Range<usize>,
+        lifeline: &mut Lifeline,
+    ) -> Result<(), Failure> {
+        let keys: Vec<_> = part.clone().map(|chain| chains.key(chain)).collect();
+        let found = lifeline.bind(self.reader.last(&keys)).await?;
+        self.sizes.note(found.iter().map(Option::as_ref));
+        self.novelty.note_read(&found);
+        for (chain, found) in part.zip(found) {
+            chains.found(chain, found);
+        }
+        Ok(())
+    }
+
+    /// Writes the chains that are open, in rounds: each ends when all its acks have come. A `lane`
+    /// is given for writes that name no revision.
     async fn write_open(
         &self,
         prepared: &Prepared,
         chains: &mut Chains<'_>,
         mut open: Vec<usize>,
+        lane: Option<&Lane>,
         lifeline: &mut Lifeline,
     ) -> Result<Option<Failure>, Failure> {
         let mut cause = None;
         while !open.is_empty() {
-            let mut round = self.window.round(lifeline.clone());
             let mark = self.bucket.mark();
-            let published = self.publish_all(prepared, chains, &open, &mut round).await;
+            let mut round = lifeline.bind(self.round(lane)).await?;
+            let all = self.publish_all(prepared, chains, &open, &mut round);
+            let published = lifeline.bind(all).await;
+            let lost_batch = published.is_err() && matches!(round, Round::Fast(_));
             let settled = self.settle(chains, round.answers(), mark);
-            if settled.suspicious {
+            if settled.suspicious || lost_batch {
                 lifeline.bind(self.bucket.verify()).await?;
             }
             if let Some(failure) = settled.fatal {
@@ -181,6 +229,18 @@ impl StreamWriter {
         Ok(cause)
     }
 
+    async fn round<'w>(&'w self, lane: Option<&'w Lane>) -> Result<Round<'w>, Failure> {
+        let Some(lane) = lane.filter(|lane| lane.is_open()) else {
+            return Ok(Round::Acks(self.window.round()));
+        };
+        // All batches in flight together keep within the window.
+        let share = (self.window.size() / super::CONCURRENCY).max(1);
+        let patience = self.window.patience();
+        FastBatch::open(&self.client, lane, share, patience)
+            .await
+            .map(|batch| Round::Fast(Box::new(batch)))
+    }
+
     async fn publish_all(
         &self,
         prepared: &Prepared,
@@ -188,98 +248,22 @@ impl StreamWriter {
         open: &[usize],
         round: &mut Round<'_>,
     ) -> Result<(), Failure> {
+        let turn = self.window.turn().await;
         for chain in open {
             while let Some(write) = chains.choose(*chain) {
-                match self.fit(write, prepared) {
+                match self.form.fit(write, prepared, self.limit()) {
                     Err(reason) => chains.reject(*chain, reason),
                     Ok(write) => {
-                        self.publish(write, *chain, prepared, round).await?;
+                        let message = self.form.message(write, prepared);
+                        round.send(&self.client, *chain, message).await?;
                         break;
                     }
                 }
             }
         }
+        round.finish().await?;
+        drop(turn);
         round.complete().await
-    }
-
-    async fn publish(
-        &self,
-        write: Write,
-        chain: usize,
-        prepared: &Prepared,
-        round: &mut Round<'_>,
-    ) -> Result<(), Failure> {
-        let reply = round.place(chain).await?;
-        let (subject, payload) = (
-            prepared.subject(write.record),
-            prepared.payload(write.record),
-        );
-        let headers = self.headers(write);
-        let sent = async {
-            match headers {
-                None => {
-                    self.client
-                        .publish_with_reply(subject, reply, payload)
-                        .await
-                }
-                Some(headers) => {
-                    self.client
-                        .publish_with_reply_and_headers(subject, reply, headers, payload)
-                        .await
-                }
-            }
-            .map_err(|error| Failure::Transient(format!("cannot send to the server: {error}")))
-        };
-        round.lifeline().bind(sent).await
-    }
-
-    /// What the server must know of a write besides its payload.
-    fn headers(&self, write: Write) -> Option<HeaderMap> {
-        if write.expected.is_none() && self.ttl.is_none() {
-            return None;
-        }
-        let mut headers = HeaderMap::new();
-        if let Some(revision) = write.expected {
-            headers.insert(
-                header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
-                header::HeaderValue::from(revision),
-            );
-        }
-        if let Some(ttl) = &self.ttl {
-            headers.insert(header::NATS_MESSAGE_TTL, ttl.clone());
-        }
-        Some(headers)
-    }
-
-    /// The bytes of a write's headers, as the server counts them.
-    fn header_size(&self, expected: Option<u64>) -> usize {
-        let revision = expected.map(|revision| {
-            let digits = revision.checked_ilog10().unwrap_or(0) as usize + 1;
-            "Nats-Expected-Last-Subject-Sequence: \r\n".len() + digits
-        });
-        let ttl = self
-            .ttl
-            .as_ref()
-            .map(|ttl| "Nats-TTL: \r\n".len() + ttl.as_str().len());
-        if revision.is_none() && ttl.is_none() {
-            return 0;
-        }
-        "NATS/1.0\r\n\r\n".len() + revision.unwrap_or(0) + ttl.unwrap_or(0)
-    }
-
-    /// The write with its headers within the limits.
-    fn fit(&self, write: Write, prepared: &Prepared) -> Result<Write, String> {
-        let payload = prepared.payload_bytes(write.record).len();
-        let check = |expected| self.limit().check(payload + self.header_size(expected));
-        match check(write.expected) {
-            Ok(()) => Ok(write),
-            // What was put without a condition before must fit when it is repeated.
-            Err(_) if self.mode == RefreshMode::Full => check(None).map(|()| Write {
-                expected: None,
-                ..write
-            }),
-            Err(reason) => Err(reason),
-        }
     }
 
     fn limit(&self) -> Limit {
@@ -291,7 +275,8 @@ impl StreamWriter {
         for (chain, answer) in answers {
             match answer {
                 Ok(revision) => {
-                    settled.suspicious |= !self.bucket.follows(mark, revision);
+                    settled.suspicious |=
+                        revision.is_some_and(|revision| !self.bucket.follows(mark, revision));
                     if chains.store(chain, revision) {
                         settled.open.push(chain);
                     }

@@ -5,33 +5,21 @@
 //! server that lags behind. That is harmless: whatever is decided upon it is written by
 //! compare-and-set, and after a conflict the leader is asked.
 
-use std::collections::HashMap;
+mod found;
+mod wanted;
+
+pub(super) use found::{Content, Found, content};
+
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
-use async_nats::{Client, HeaderMap, Message, Request, RequestErrorKind, StatusCode, header};
-use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
-use serde::Serialize;
+use async_nats::{Client, Message, Request, RequestErrorKind, StatusCode};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use super::error::{ApiError, Failure};
 use super::scan::Scan;
-
-/// What is stored under a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
-    /// The sequence that a compare-and-set must expect.
-    pub(super) revision: u64,
-    pub(super) content: Content,
-}
-
-/// The content of a revision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Content {
-    Value(Bytes),
-    /// The key was deleted, purged or has expired.
-    Marker,
-}
+use found::About;
+use wanted::Wanted;
 
 /// How keys are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,11 +57,6 @@ const REQUEST_FRAME: usize = 32;
 const BAD_REQUEST: u16 = 408;
 const TOO_MANY_RESULTS: u16 = 413;
 const END_OF_BATCH: u16 = 204;
-
-#[derive(Serialize)]
-struct BatchedGet<'a> {
-    multi_last: Vec<&'a str>,
-}
 
 /// How a batched get ended.
 enum End {
@@ -124,17 +107,9 @@ impl Reader {
         let mut start = 0;
         while start < keys.len() {
             let end = self.end_of_chunk(keys, start, chunk);
-            let subjects: Vec<String> = keys[start..end]
-                .iter()
-                .map(|key| format!("{}{key}", self.subject_prefix))
-                .collect();
-            let mut wanted: HashMap<&str, usize> = subjects
-                .iter()
-                .map(String::as_str)
-                .zip(start..end)
-                .collect();
+            let mut wanted = Wanted::new(&keys[start..end]);
             loop {
-                match self.multi_last(&mut wanted, &mut found).await? {
+                match self.multi_last(&mut wanted, &mut found[start..end]).await? {
                     End::Complete => break,
                     End::More if wanted.is_empty() => break,
                     End::More => {}
@@ -168,16 +143,13 @@ impl Reader {
         start + fit.count().max(1)
     }
 
-    /// Asks for the `wanted` subjects, moves what comes to `found` and no longer wants it.
+    /// Asks for the `wanted` keys, moves what comes to `found` and no longer wants it.
     async fn multi_last(
         &self,
-        wanted: &mut HashMap<&str, usize>,
+        wanted: &mut Wanted<'_>,
         found: &mut [Option<Found>],
     ) -> Result<End, Failure> {
-        let request = BatchedGet {
-            multi_last: wanted.keys().copied().collect(),
-        };
-        let request = serde_json::to_vec(&request).map_err(|error| failed(&error))?;
+        let request = wanted.request(&self.subject_prefix);
         let name = &self.stream_name;
         let inbox = self.client.new_inbox();
         let mut replies = self
@@ -194,19 +166,23 @@ impl Reader {
             .await
             .map_err(|error| failed(&error))?;
         loop {
-            let reply = tokio::time::timeout(self.patience, replies.next())
-                .await
-                .map_err(|_| self.silence())?
-                .ok_or_else(|| Failure::Transient("the connection was closed".to_owned()))?;
+            // A timer only where there is something to wait for.
+            let reply = match replies.next().now_or_never() {
+                Some(reply) => reply,
+                None => tokio::time::timeout(self.patience, replies.next())
+                    .await
+                    .map_err(|_| self.silence())?,
+            };
+            let reply =
+                reply.ok_or_else(|| Failure::Transient("the connection was closed".to_owned()))?;
             match reply.status.map(|status| status.as_u16()) {
                 None | Some(200) => {
-                    let subject = reply
-                        .headers
-                        .as_ref()
-                        .and_then(|all| all.get(header::NATS_SUBJECT));
-                    if let Some(index) = subject.and_then(|subject| wanted.remove(subject.as_str()))
-                    {
-                        found[index] = Some(found_in(reply)?);
+                    let about = About::of(&reply);
+                    let key = about
+                        .subject
+                        .and_then(|subject| subject.strip_prefix(self.subject_prefix.as_str()));
+                    if let Some(index) = key.and_then(|key| wanted.take(key)) {
+                        found[index] = Some(about.found(&reply)?);
                     }
                 }
                 Some(END_OF_BATCH) => {
@@ -245,7 +221,7 @@ impl Reader {
                     _ => failed(&error),
                 })?;
         match reply.status.map(|status| status.as_u16()) {
-            None | Some(200) => found_in(reply).map(Some),
+            None | Some(200) => About::of(&reply).found(&reply).map(Some),
             Some(404) => Ok(None),
             Some(status) => Err(unexpected(status, &reply)),
         }
@@ -300,54 +276,5 @@ fn unexpected(status: u16, reply: &Message) -> Failure {
         Failure::Permanent(why)
     } else {
         Failure::Transient(why)
-    }
-}
-
-fn found_in(message: Message) -> Result<Found, Failure> {
-    let revision = message
-        .headers
-        .as_ref()
-        .and_then(|headers| headers.get(header::NATS_SEQUENCE))
-        .and_then(|sequence| sequence.as_str().parse().ok())
-        .ok_or_else(|| {
-            Failure::Transient("the server's answer to a read has no revision".to_owned())
-        })?;
-    Ok(Found {
-        revision,
-        content: content(message.headers.as_ref(), message.payload),
-    })
-}
-
-pub(super) fn content(headers: Option<&HeaderMap>, payload: Bytes) -> Content {
-    let is_marker = headers.is_some_and(|headers| {
-        let operation = headers.get("KV-Operation").map(header::HeaderValue::as_str);
-        matches!(operation, Some("DEL" | "PURGE"))
-            || headers.get(header::NATS_MARKER_REASON).is_some()
-    });
-    if is_marker {
-        Content::Marker
-    } else {
-        Content::Value(payload)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn markers_are_told_from_values() {
-        let with = |name: &'static str, value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, value);
-            content(Some(&headers), Bytes::from_static(b"x"))
-        };
-        assert_eq!(with("KV-Operation", "DEL"), Content::Marker);
-        assert_eq!(with("KV-Operation", "PURGE"), Content::Marker);
-        assert_eq!(with("Nats-Marker-Reason", "MaxAge"), Content::Marker);
-        let value = Content::Value(Bytes::from_static(b"x"));
-        assert_eq!(with("KV-Operation", "PUT"), value);
-        assert_eq!(with("Nats-Sequence", "1"), value);
-        assert_eq!(content(None, Bytes::from_static(b"x")), value);
     }
 }

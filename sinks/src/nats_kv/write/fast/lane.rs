@@ -1,0 +1,130 @@
+//! Whether a bucket is written by fast ingest, and how many messages an ack may cover.
+
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
+use std::time::Duration;
+
+/// As many messages as the server lets an ack cover at most.
+const MOST: u16 = 500;
+/// What the first batch asks for.
+const FIRST: u16 = 64;
+/// Acks that come more often than this are a waste, and ones that come less often look like
+/// silence.
+const OFTEN: Duration = Duration::from_millis(50);
+const SELDOM: Duration = Duration::from_millis(500);
+/// Batches that fail in a row, after which fast ingest is given up.
+const FAILURES: u32 = 3;
+
+/// Fast ingest into one bucket, for the whole run.
+#[derive(Debug)]
+pub(in super::super::super) struct Lane {
+    bucket: String,
+    open: AtomicBool,
+    /// How many messages an ack shall cover.
+    wanted: AtomicU16,
+    /// How many the server let it cover the last time.
+    granted: AtomicU16,
+    failures: AtomicU32,
+}
+
+impl Lane {
+    pub(in super::super::super) fn new(bucket: &str) -> Self {
+        Self {
+            bucket: bucket.to_owned(),
+            open: AtomicBool::new(true),
+            wanted: AtomicU16::new(FIRST),
+            // The first batch waits for the server's word.
+            granted: AtomicU16::new(1),
+            failures: AtomicU32::new(0),
+        }
+    }
+
+    pub(in super::super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// How many messages to ask an ack for, where `most` may be in flight: two acks shall be
+    /// outstanding, so that the server has work while one is on its way.
+    pub(super) fn wanted(&self, most: usize) -> u16 {
+        let half = u16::try_from(most / 2).unwrap_or(MOST).max(1);
+        self.wanted.load(Ordering::Relaxed).min(half)
+    }
+
+    pub(super) fn granted(&self) -> u16 {
+        self.granted.load(Ordering::Relaxed)
+    }
+
+    /// A batch of `count` messages took so long.
+    pub(super) fn note_success(&self, count: usize, granted: u16, took: Duration) {
+        self.failures.store(0, Ordering::Relaxed);
+        self.granted.store(granted, Ordering::Relaxed);
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        if count < usize::from(wanted) {
+            return;
+        }
+        let between = took * u32::from(wanted) / u32::try_from(count).unwrap_or(u32::MAX);
+        let better = if between < OFTEN {
+            (wanted * 2).min(MOST)
+        } else if between > SELDOM {
+            (wanted / 2).max(1)
+        } else {
+            return;
+        };
+        self.wanted.store(better, Ordering::Relaxed);
+    }
+
+    /// A batch has failed, though the connection was up.
+    pub(super) fn note_failure(&self, why: &str) {
+        self.granted.store(1, Ordering::Relaxed);
+        if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
+            self.close(why);
+        }
+    }
+
+    /// The other path is taken from now on.
+    pub(super) fn close(&self, why: &str) {
+        if self.open.swap(false, Ordering::Relaxed) {
+            tracing::warn!(
+                "bucket '{}': fast ingest does not work ({why}); waiting for an acknowledgement of \
+                 each write from now on",
+                self.bucket
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acks_become_rarer_while_they_come_often() {
+        let lane = Lane::new("b");
+        assert_eq!((lane.wanted(1024), lane.granted()), (64, 1));
+        for _ in 0..4 {
+            lane.note_success(1000, 64, Duration::from_millis(10));
+        }
+        assert_eq!(
+            (lane.wanted(1024), lane.wanted(100), lane.wanted(1)),
+            (500, 50, 1)
+        );
+        // 500 messages a second.
+        lane.note_success(1000, 500, Duration::from_secs(2));
+        lane.note_success(1000, 250, Duration::from_secs(2));
+        assert_eq!(lane.wanted(1024), 250);
+    }
+
+    #[test]
+    fn failures_in_a_row_close_it() {
+        let lane = Lane::new("b");
+        for _ in 0..2 {
+            lane.note_failure("lost");
+        }
+        lane.note_success(1, 1, Duration::ZERO);
+        for _ in 0..2 {
+            lane.note_failure("lost");
+        }
+        assert!(lane.is_open());
+        lane.note_failure("lost");
+        assert!(!lane.is_open());
+    }
+}

@@ -1,0 +1,87 @@
+//! A round: writes of one batch that are published together and waited for together.
+//!
+//! There are two ways, with the same promise: an ack for each write, or fast ingest, where a few
+//! acks cover many. Writes that name a revision always go the first way: the server works as hard
+//! for them on either, and with fast ingest one conflict ends the whole batch.
+
+use async_nats::{Client, HeaderMap, Subject};
+use bytes::Bytes;
+
+use super::super::error::Failure;
+use super::answer::Answer;
+use super::fast;
+use super::window;
+
+/// See the module.
+pub(super) enum Round<'w> {
+    Acks(window::Round<'w>),
+    Fast(Box<fast::FastBatch<'w>>),
+}
+
+/// A message on its way to the server.
+pub(super) struct Outgoing {
+    pub(super) subject: Subject,
+    pub(super) headers: Option<HeaderMap>,
+    pub(super) payload: Bytes,
+}
+
+impl Round<'_> {
+    /// Sends the write `item`, as soon as there is room in the window.
+    pub(super) async fn send(
+        &mut self,
+        client: &Client,
+        item: usize,
+        message: Outgoing,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Acks(round) => {
+                let reply = round.place(item).await?;
+                message.send(client, reply).await
+            }
+            Self::Fast(batch) => batch.send(item, message).await,
+        }
+    }
+
+    /// Sends what is held back. The next round may publish after that.
+    pub(super) async fn finish(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::Acks(_) => Ok(()),
+            Self::Fast(batch) => batch.finish().await,
+        }
+    }
+
+    /// Waits for all acks.
+    pub(super) async fn complete(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::Acks(round) => round.complete().await,
+            Self::Fast(batch) => batch.complete().await,
+        }
+    }
+
+    /// What is known of each write by now. Writes that are not among them may be stored or not.
+    pub(super) fn answers(self) -> Vec<(usize, Answer)> {
+        match self {
+            Self::Acks(round) => round.answers(),
+            Self::Fast(batch) => batch.answers(),
+        }
+    }
+}
+
+impl Outgoing {
+    pub(super) async fn send(self, client: &Client, reply: Subject) -> Result<(), Failure> {
+        let Self {
+            subject,
+            headers,
+            payload,
+        } = self;
+        match headers {
+            None => client.publish_with_reply(subject, reply, payload).await,
+            Some(headers) => {
+                client
+                    .publish_with_reply_and_headers(subject, reply, headers, payload)
+                    .await
+            }
+        }
+        .map_err(|error| Failure::Transient(format!("cannot send to the server: {error}")))
+    }
+}

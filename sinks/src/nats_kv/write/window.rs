@@ -1,0 +1,219 @@
+//! The window: writes that wait for their acks.
+//!
+//! All batches of a sink share one window and one inbox, so that the stream of acks does not dry
+//! up between two batches. Each write has a place in the window and a reply subject of its own;
+//! one task hands every ack to the round of writes that it belongs to. A place has a generation:
+//! an ack that arrives after its round has given up finds another generation and is dropped.
+//!
+//! Rounds publish one after the other, each as a whole: the oldest finishes first, so that batches
+//! end one by one and not all at once. How much may be in flight is learnt: see [`Pace`].
+
+mod pace;
+mod table;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_nats::{Client, Message, Subject, Subscriber};
+use bytes::BytesMut;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::super::error::Failure;
+use super::answer::{self, Answer};
+use pace::Pace;
+use table::{Table, Token};
+
+/// See the module.
+pub(in super::super) struct Window {
+    shared: Arc<Shared>,
+    inbox: String,
+    patience: Duration,
+    /// Held by the round that publishes.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    demultiplexer: JoinHandle<()>,
+}
+
+struct Shared {
+    table: Mutex<Table>,
+    /// Told when places become free. Only the round whose turn it is waits for it.
+    freed: Notify,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics between two states, so a poisoned lock holds good data.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Window {
+    /// Opens a window of at most `size` places. A write without any sign of an ack for `patience`
+    /// counts as lost.
+    pub(in super::super) async fn open(
+        client: &Client,
+        size: usize,
+        patience: Duration,
+    ) -> Result<Self, async_nats::SubscribeError> {
+        let inbox = format!("{}.", client.new_inbox());
+        let acks = client.subscribe(format!("{inbox}*")).await?;
+        let shared = Arc::new(Shared {
+            table: Mutex::new(Table::new(Pace::new(size))),
+            freed: Notify::new(),
+        });
+        let demultiplexer = tokio::spawn(demultiplex(acks, Arc::clone(&shared), inbox.len()));
+        Ok(Self {
+            shared,
+            inbox,
+            patience,
+            turn: Arc::default(),
+            demultiplexer,
+        })
+    }
+
+    /// How many writes may be in flight at most.
+    pub(super) fn size(&self) -> usize {
+        lock(&self.shared.table).size()
+    }
+
+    /// How long to wait for a sign of an ack.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Waits until all earlier rounds have published their writes.
+    pub(super) async fn turn(&self) -> Turn {
+        Turn(Arc::clone(&self.turn).lock_owned().await)
+    }
+
+    /// Starts a round of writes.
+    pub(super) fn round(&self) -> Round<'_> {
+        let complete = Arc::new(Notify::new());
+        Round {
+            index: lock(&self.shared.table).open_round(Arc::clone(&complete)),
+            window: self,
+            complete,
+            replies: BytesMut::new(),
+        }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.demultiplexer.abort();
+    }
+}
+
+/// The right to publish.
+pub(super) struct Turn(#[expect(dead_code, reason = "held")] OwnedMutexGuard<()>);
+
+/// Writes of one batch that are waited for together.
+pub(super) struct Round<'w> {
+    window: &'w Window,
+    index: u32,
+    complete: Arc<Notify>,
+    /// Reply subjects share buffers, so that a write costs no allocation for its own.
+    replies: BytesMut,
+}
+
+impl Round<'_> {
+    /// A place in the window for the write `item`, as the subject for its ack. Waits until there
+    /// is one.
+    pub(super) async fn place(&mut self, item: usize) -> Result<Subject, Failure> {
+        loop {
+            let place = lock(&self.window.shared.table).take(self.index, item);
+            if let Some(token) = place {
+                return Ok(self.reply(token));
+            }
+            let has_place = || lock(&self.window.shared.table).has_place();
+            self.wait(&self.window.shared.freed, has_place).await?;
+        }
+    }
+
+    /// Waits for all acks.
+    pub(super) async fn complete(&mut self) -> Result<(), Failure> {
+        let is_complete = || lock(&self.window.shared.table).is_complete(self.index);
+        self.wait(&self.complete, is_complete).await
+    }
+
+    /// The acks that came in.
+    pub(super) fn answers(self) -> Vec<(usize, Answer)> {
+        lock(&self.window.shared.table).take_answers(self.index)
+    }
+
+    /// Waits for `signal` until `ready`. Fails when nothing has come in for this round for too
+    /// long: as long as others are served it is given more time, since the server may just be
+    /// slow, but not for ever, since single acks may be lost.
+    async fn wait(&self, signal: &Notify, ready: impl Fn() -> bool) -> Result<(), Failure> {
+        const MORE_TIME: u32 = 4;
+        let patience = self.window.patience;
+        let progress = || lock(&self.window.shared.table).progress(self.index);
+        let mut seen = progress();
+        let (mut own, mut any) = (Instant::now(), Instant::now());
+        let tick = tokio::time::sleep(patience / 4);
+        tokio::pin!(tick);
+        loop {
+            let signalled = signal.notified();
+            tokio::pin!(signalled);
+            signalled.as_mut().enable();
+            if ready() {
+                return Ok(());
+            }
+            tokio::select! {
+                biased;
+                () = signalled => {}
+                () = &mut tick => {
+                    let (now, latest) = (Instant::now(), progress());
+                    tick.as_mut().reset(now + patience / 4);
+                    if latest.0 != seen.0 { own = now; }
+                    if latest.1 != seen.1 { any = now; }
+                    seen = latest;
+                    if now - own >= patience && now - any >= patience
+                        || now - own >= patience * MORE_TIME
+                    {
+                        return Err(answer::silence(patience));
+                    }
+                }
+            }
+        }
+    }
+
+    fn reply(&mut self, token: Token) -> Subject {
+        const BUFFER: usize = 4096;
+        let length = self.window.inbox.len() + Token::LENGTH;
+        if self.replies.capacity() < length {
+            self.replies.reserve(BUFFER.max(length));
+        }
+        self.replies.extend_from_slice(self.window.inbox.as_bytes());
+        self.replies.extend_from_slice(&token.text());
+        Subject::from_utf8(self.replies.split().freeze()).expect("an inbox and digits are UTF-8")
+    }
+}
+
+/// A round that ends early gives its places back; what is still on its way is ignored later.
+impl Drop for Round<'_> {
+    fn drop(&mut self) {
+        if lock(&self.window.shared.table).close_round(self.index) {
+            self.window.shared.freed.notify_waiters();
+        }
+    }
+}
+
+async fn demultiplex(mut acks: Subscriber, shared: Arc<Shared>, prefix: usize) {
+    while let Some(ack) = acks.next().await {
+        let mut table = lock(&shared.table);
+        settle(&mut table, &ack, prefix);
+        // What has arrived meanwhile is taken under the same lock.
+        while let Some(ack) = acks.next().now_or_never().flatten() {
+            settle(&mut table, &ack, prefix);
+        }
+        drop(table);
+        shared.freed.notify_waiters();
+    }
+}
+
+fn settle(table: &mut Table, ack: &Message, prefix: usize) {
+    if let Some(token) = ack.subject.get(prefix..).and_then(Token::read) {
+        table.settle(token, || answer::read(ack));
+    }
+}

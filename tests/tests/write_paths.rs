@@ -1,0 +1,316 @@
+//! Both ways to write, an ack each and fast ingest: the same promise, whatever happens between.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_nats::jetstream::{self, stream};
+use serde_json::{Value, json};
+use target_tests::bucket::{Bucket, jetstream};
+use target_tests::case::Case;
+use target_tests::nats_server::NatsServer;
+use target_tests::server_binary::OLDEST;
+use target_tests::singer::{record, schema, state};
+
+const PATHS: [&str; 2] = ["ack", "fast"];
+
+fn start() -> String {
+    schema("s", json!({"id": {"type": "integer"}}), &["id"])
+}
+
+fn records(ids: std::ops::Range<u64>) -> String {
+    let last = ids.end;
+    let records: String = ids
+        .map(|id| record("s", json!({"id": id, "n": id})))
+        .collect();
+    records + &state(json!({"loaded": last}))
+}
+
+fn full(case: Case, path: &str) -> Case {
+    case.set("refresh_mode", "full").set("write_path", path)
+}
+
+/// Exactly the records up to `count` are there.
+async fn holds(bucket: &Bucket, count: u64) {
+    let contents = bucket.contents().await;
+    for id in 0..count {
+        let found = contents.get(&format!("s.{id}"));
+        assert!(
+            found.is_some_and(|value| value["n"] == id),
+            "record {id} is {found:?}"
+        );
+    }
+    assert_eq!(contents.len() as u64, count);
+}
+
+/// How many messages the server sent to inboxes while a load ran.
+async fn answers(case: &Case, input: &str) -> u64 {
+    let client = async_nats::connect(&case.url).await.expect("it runs");
+    let _inboxes = client.subscribe("_INBOX.>").await.expect("permitted");
+    client.flush().await.expect("connected");
+    let case = case.clone();
+    let input = input.to_owned();
+    tokio::task::spawn_blocking(move || case.load(input).success())
+        .await
+        .expect("it ended");
+    // All that the server sent us before its answer to this has arrived then.
+    client.flush().await.expect("connected");
+    client.statistics().in_messages.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn both_paths_write_the_same_and_one_of_them_with_few_acks() {
+    let server = NatsServer::start();
+    let input = start() + &records(0..5_000);
+    for (path, most) in [("ack", u64::MAX), ("fast", 1_000), ("auto", 1_000)] {
+        let case = full(Case::on(&server), path);
+        let answers = answers(&case, &input).await;
+        assert!(answers <= most, "{path}: {answers} answers");
+        assert!(path != "ack" || answers >= 5_000, "{path}: {answers}");
+        holds(&case.bucket().await, 5_000).await;
+    }
+}
+
+/// Where a key has a history, all of its values are kept, in their order.
+#[tokio::test]
+async fn values_of_one_key_keep_their_order() {
+    let server = NatsServer::start();
+    for path in PATHS {
+        for history in [1, 20] {
+            let case = full(Case::on(&server), path).set("bucket_history", history);
+            let mut input = start();
+            for n in 0..200 {
+                input += &record("s", json!({"id": n % 10, "n": n}));
+            }
+            let _ = case.load(input + &state(json!({"n": 1}))).success();
+            let mut stored: Vec<Vec<u64>> = vec![vec![]; 10];
+            for entry in case.bucket().await.messages().await {
+                let value = entry.json();
+                let n = value["n"].as_u64().expect("a number");
+                stored[(n % 10) as usize].push(n);
+            }
+            for (id, values) in stored.iter().enumerate() {
+                let all: Vec<u64> = (0..20).map(|round| round * 10 + id as u64).collect();
+                let kept = all.len() - history;
+                assert_eq!(values, &all[kept..], "{path}, history {history}");
+            }
+        }
+    }
+}
+
+/// Ten seconds without a message, and the server forgets a batch.
+#[tokio::test]
+async fn a_tap_that_pauses_for_long() {
+    let server = NatsServer::start();
+    for path in PATHS {
+        let case = full(Case::on(&server), path);
+        let mut run = case.target().spawn();
+        assert!(run.send(start() + &records(0..1_500)));
+        assert_eq!(run.state(), json!({"loaded": 1_500}));
+        if path == "fast" {
+            tokio::time::sleep(Duration::from_secs(12)).await;
+        }
+        assert!(run.send(records(1_500..3_000)));
+        let outcome = run.finish().success();
+        assert!(!outcome.stderr.contains("WARN"), "{}", outcome.stderr);
+        holds(&case.bucket().await, 3_000).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_in_the_middle() {
+    for path in PATHS {
+        let mut server = NatsServer::start();
+        let case = full(Case::on(&server), path);
+        let mut run = case.target().spawn();
+        assert!(run.send(start()));
+        for part in 0..12 {
+            assert!(run.send(records(part * 500..(part + 1) * 500)));
+            if part % 4 == 3 {
+                run.state();
+                server.kill();
+                server.restart();
+            }
+        }
+        let outcome = run.finish().success();
+        assert_eq!(outcome.states().last(), Some(&json!({"loaded": 6_000})));
+        holds(&case.bucket().await, 6_000).await;
+    }
+}
+
+/// A record that is too large fails alone, wherever it stands.
+#[tokio::test]
+async fn a_value_that_is_too_large() {
+    let server = NatsServer::start();
+    for path in PATHS {
+        let case = full(Case::on(&server), path)
+            .set("bucket_max_value_size", 1_000)
+            .set("on_invalid_record", "skip");
+        let mut input = start() + &records(0..500);
+        input += &record("s", json!({"id": 500, "text": "x".repeat(2_000)}));
+        let outcome = case.load(input + &state(json!({"n": 1}))).success();
+        assert_eq!(outcome.states().last(), Some(&json!({"n": 1})));
+        assert!(
+            outcome.stderr.contains("max_value_size"),
+            "{}",
+            outcome.stderr
+        );
+        holds(&case.bucket().await, 500).await;
+    }
+}
+
+/// What the server alone can know: the bucket is full in the middle of a batch.
+#[tokio::test]
+async fn a_bucket_that_is_full() {
+    let server = NatsServer::start();
+    for path in PATHS {
+        let case = full(Case::on(&server), path).set("bucket_max_bytes", 64 * 1024);
+        let outcome = case.load(start() + &records(0..5_000)).exited(1);
+        assert!(outcome.stderr.contains("max_bytes"), "{}", outcome.stderr);
+        assert_eq!(outcome.states(), Vec::<Value>::new());
+    }
+}
+
+#[tokio::test]
+async fn records_that_expire() {
+    let server = NatsServer::start();
+    for path in PATHS {
+        let case = full(Case::on(&server), path).set("record_ttl_seconds", 3_600);
+        let _ = case.load(start() + &records(0..1_500)).success();
+        let bucket = case.bucket().await;
+        holds(&bucket, 1_500).await;
+        for entry in bucket.latest().await.into_values() {
+            assert_eq!(entry.ttl.as_deref(), Some("3600s"));
+        }
+    }
+}
+
+/// Switched off in the middle of a run, fast ingest gives way to the other path.
+#[tokio::test]
+async fn a_bucket_that_no_longer_takes_batches() {
+    let server = NatsServer::start();
+    let case = full(Case::on(&server), "fast");
+    let mut run = case.target().spawn();
+    assert!(run.send(start() + &records(0..2_000)));
+    run.state();
+    let context = jetstream(&case.url).await;
+    let mut config = case.bucket().await.config().await;
+    assert!(config.allow_batch_publish, "new buckets have it");
+    config.allow_batch_publish = false;
+    context.update_stream(config).await.expect("it may change");
+    assert!(run.send(records(2_000..6_000)));
+    let outcome = run.finish().success();
+    assert!(
+        outcome.stderr.contains("fast ingest does not work"),
+        "{}",
+        outcome.stderr
+    );
+    holds(&case.bucket().await, 6_000).await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_made_again_during_the_run() {
+    let server = NatsServer::start();
+    for path in PATHS {
+        let case = full(Case::on(&server), path);
+        let mut run = case.target().spawn();
+        assert!(run.send(start() + &records(0..1_000)));
+        run.state();
+        let context = jetstream(&case.url).await;
+        let config = case.bucket().await.config().await;
+        context
+            .delete_stream(&config.name)
+            .await
+            .expect("it exists");
+        context.create_stream(config).await.expect("it is gone");
+        run.send(records(1_000..3_000));
+        let outcome = run.finish().exited(1);
+        assert!(
+            outcome.stderr.contains("created again"),
+            "{}",
+            outcome.stderr
+        );
+    }
+}
+
+async fn plain_bucket(case: &Case) -> Bucket {
+    let config = stream::Config {
+        name: format!("KV_{}", case.name),
+        subjects: vec![format!("$KV.{}.>", case.name)],
+        max_messages_per_subject: 3,
+        max_messages: 100_000,
+        max_message_size: 100_000,
+        discard: stream::DiscardPolicy::New,
+        allow_rollup: true,
+        description: Some("ours".to_owned()),
+        metadata: [("owner".to_owned(), "us".to_owned())].into(),
+        duplicate_window: Duration::from_secs(17),
+        ..stream::Config::default()
+    };
+    let created = jetstream(&case.url).await.create_stream(config).await;
+    created.expect("the server takes it");
+    case.bucket().await
+}
+
+#[tokio::test]
+async fn existing_buckets_are_left_as_they_are_unless_they_shall_be_tuned() {
+    let case = full(Case::new(), "auto");
+    let before = plain_bucket(&case).await.config().await;
+    let _ = case.load(start() + &records(0..10)).success();
+    let bucket = case.bucket().await;
+    assert_eq!(bucket.config().await, before);
+    let outcome = full(case.clone(), "fast").load(start()).exited(2);
+    for part in ["write_path", "allow_batched", "tune_bucket"] {
+        assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+    }
+    let tuned = full(case, "fast").set("tune_bucket", true);
+    let _ = tuned.load(start() + &records(0..10)).success();
+    let mut after = bucket.config().await;
+    assert!(after.allow_direct && after.allow_batch_publish);
+    (after.allow_direct, after.allow_batch_publish) = (false, false);
+    // The server notes there what the settings need of it.
+    after.metadata.clone_from(&before.metadata);
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn an_old_server_has_one_path() {
+    let server = NatsServer::builder().version(OLDEST).start();
+    let case = full(Case::on(&server), "auto");
+    let _ = case.load(start() + &records(0..2_000)).success();
+    holds(&case.bucket().await, 2_000).await;
+    let outcome = full(case, "fast").load(start()).exited(2);
+    for part in ["write_path", "2.14"] {
+        assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+    }
+}
+
+/// Another writer is on the same keys: in the comparing modes each conflict is decided by itself,
+/// also where batches are possible.
+#[tokio::test]
+async fn conflicts_in_a_bucket_with_batches() {
+    let server = NatsServer::start();
+    let case = Case::on(&server).set("write_path", "fast");
+    let mut run = case.target().spawn();
+    assert!(run.send(start() + &records(0..1)));
+    run.state();
+    let context: jetstream::Context = jetstream(&case.url).await;
+    let name = case.name.clone();
+    let rival = tokio::spawn(async move {
+        for id in (0..5_000).step_by(7) {
+            let subject = format!("$KV.{name}.s.{id}");
+            let value = json!({"id": id, "n": "theirs"}).to_string();
+            let ack = context.publish(subject, value.into()).await;
+            ack.expect("sent").await.expect("stored");
+        }
+    });
+    assert!(run.send(records(1..5_000)));
+    rival.await.expect("the rival ends");
+    let _ = run.finish().success();
+    // Without a replication key what differs is written, so either one may stand.
+    let contents = case.bucket().await.contents().await;
+    assert_eq!(contents.len(), 5_000);
+    for id in 0..5_000 {
+        let n = &contents[&format!("s.{id}")]["n"];
+        assert!(*n == id || (id % 7 == 0 && *n == "theirs"), "{id}: {n}");
+    }
+}
