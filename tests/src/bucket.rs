@@ -69,14 +69,25 @@ impl Bucket {
         .await
     }
 
-    /// Makes a bucket.
+    /// Makes a bucket, as the target does: where the server knows batches, it takes them.
     pub async fn create_with(url: &str, config: kv::Config) -> Self {
         let name = config.bucket.clone();
-        let store = jetstream(url)
-            .await
+        let failed =
+            |error: &dyn std::fmt::Display| -> ! { panic!("cannot create bucket {name}: {error}") };
+        let jetstream = jetstream(url).await;
+        let store = jetstream
             .create_key_value(config)
             .await
-            .unwrap_or_else(|error| panic!("cannot create bucket {name}: {error}"));
+            .unwrap_or_else(|error| failed(&error));
+        if jetstream.client().is_server_compatible(2, 14, 0) {
+            let config = stream::Config {
+                allow_batch_publish: true,
+                ..store.stream.cached_info().config.clone()
+            };
+            if let Err(error) = jetstream.update_stream(config).await {
+                failed(&error);
+            }
+        }
         Self::of(store, &name)
     }
 

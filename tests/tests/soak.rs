@@ -96,7 +96,9 @@ async fn kill_the_server() {
     while killed < kills {
         let version = [NEWEST, NEWEST, OLDEST][chance.usize(..3)];
         let mut server = NatsServer::builder().version(version).start();
-        let case = vary(Case::on(&server), &mut chance);
+        // Only within one run, as here, does no key go back in full: the next run begins anew.
+        let mode = ["newer", "same", "full", "full"][chance.usize(..4)];
+        let case = vary(Case::on(&server), &mut chance).set("refresh_mode", mode);
         case.make_bucket().await;
         let mut run = case.target().patience(Duration::from_secs(300)).spawn();
         workload.feed(&mut run, 0);
