@@ -205,7 +205,11 @@ pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{} MB", thousands(bytes as f64 / 1e6))
 }
 
+/// What was measured: the commit that is checked out, unless the target was built elsewhere.
 fn commit() -> String {
+    if std::env::var_os("TARGET_NATS_KV_BIN").is_some() {
+        return "unknown, given by `TARGET_NATS_KV_BIN`".to_owned();
+    }
     let described = Command::new("git")
         .args(["describe", "--always", "--dirty"])
         .current_dir(place::repository())
