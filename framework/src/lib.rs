@@ -47,6 +47,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod manifest;
 mod message;
 mod metadata;
 mod pipeline;

@@ -3,6 +3,9 @@
 //! The rules are those of <https://hub.meltano.com/singer/spec>, made strict where laxness loses
 //! data. Problems are told without the line's text, which may be somebody's data.
 
+use std::fmt;
+
+use crate::manifest::{Compression, Format};
 use crate::value::{Tape, Value, ValueKind};
 
 /// A message, borrowed from the tape of its line.
@@ -11,6 +14,7 @@ pub(crate) enum Message<'a> {
     Schema(SchemaMessage<'a>),
     Record(RecordMessage<'a>),
     ActivateVersion(ActivateVersion<'a>),
+    Batch(BatchMessage<'a>),
     /// `None` for `null`, which some taps send when they have no state.
     State(Option<Value<'a>>),
     /// A RECORD in well-formed JSON that has something in it which we cannot carry.
@@ -38,12 +42,37 @@ pub(crate) struct RecordMessage<'a> {
     pub(crate) time_extracted: Option<Value<'a>>,
     /// The version of its table.
     pub(crate) version: Option<Value<'a>>,
+    /// Where it was read, if not in the line of the message itself.
+    pub(crate) origin: Option<Origin<'a>>,
+}
+
+/// A place in a file of a BATCH message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) file: &'a str,
+    /// What the file consists of.
+    pub(crate) unit: &'static str,
+    pub(crate) line: u64,
+}
+
+impl fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, unit, line } = self;
+        write!(f, "BATCH file {file}, {unit} {line}")
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ActivateVersion<'a> {
     pub(crate) stream: &'a str,
     pub(crate) version: i64,
+}
+
+#[derive(Debug)]
+pub(crate) struct BatchMessage<'a> {
+    pub(crate) stream: &'a str,
+    pub(crate) format: Format,
+    pub(crate) manifest: Vec<String>,
 }
 
 /// Reads a line onto `tape`. The error says what is wrong with it.
@@ -65,12 +94,10 @@ pub(crate) fn parse<'a>(line: &[u8], tape: &'a mut Tape) -> Result<Message<'a>, 
         Some("STATE") => state(whole),
         Some("SCHEMA") => schema(whole),
         Some("ACTIVATE_VERSION") => activate_version(whole),
-        Some("BATCH") => Err(
-            "BATCH messages are not supported by this version; switch them off in the tap"
-                .to_owned(),
-        ),
+        Some("BATCH") => batch(whole),
         Some(_) => Err(
-            "unknown message type; known are SCHEMA, RECORD, STATE and ACTIVATE_VERSION".to_owned(),
+            "unknown message type; known are SCHEMA, RECORD, STATE, BATCH and ACTIVATE_VERSION"
+                .to_owned(),
         ),
         None => Err("the \"type\" of a Singer message must be a string".to_owned()),
     }
@@ -92,6 +119,18 @@ fn stream_of_record(line: &[u8]) -> Option<String> {
     (envelope.kind == "RECORD" && !envelope.stream.is_empty()).then_some(envelope.stream)
 }
 
+/// A RECORD message with the record that `line` holds, if that is well-formed JSON: for a line of a
+/// file that cannot be carried.
+pub(crate) fn record_line(stream: &str, line: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(line).ok()?;
+    serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
+    let stream = serde_json::Value::from(stream);
+    let record = text.trim();
+    Some(format!(
+        r#"{{"type":"RECORD","stream":{stream},"record":{record}}}"#
+    ))
+}
+
 fn record(whole: Value<'_>) -> Result<Message<'_>, String> {
     let mut stream = None;
     let mut record = None;
@@ -111,6 +150,7 @@ fn record(whole: Value<'_>) -> Result<Message<'_>, String> {
         record: record.ok_or("a RECORD message must have a \"record\"")?,
         time_extracted: time_extracted.filter(|value| !value.is_null()),
         version,
+        origin: None,
     }))
 }
 
@@ -136,6 +176,32 @@ fn activate_version(whole: Value<'_>) -> Result<Message<'_>, String> {
     }))
 }
 
+fn batch(whole: Value<'_>) -> Result<Message<'_>, String> {
+    let encoding = whole
+        .get("encoding")
+        .ok_or("a BATCH message must have an \"encoding\"")?;
+    let compression = encoding
+        .get("compression")
+        .filter(|compression| !compression.is_null())
+        .map(|compression| match compression.as_str() {
+            Some("none" | "") => Ok(Compression::None),
+            Some("gzip") => Ok(Compression::Gzip),
+            Some("zstd") => Ok(Compression::Zstd),
+            _ => Err("unknown compression of a BATCH; known are none, gzip and zstd"),
+        });
+    let format = match encoding.get("format").and_then(Value::as_str) {
+        Some("jsonl") => Format::JsonLines(compression.transpose()?),
+        // Its own header says how it is compressed.
+        Some("parquet") => Format::Parquet,
+        _ => return Err("unknown format of a BATCH; known are jsonl and parquet".to_owned()),
+    };
+    Ok(Message::Batch(BatchMessage {
+        stream: stream_name("BATCH", whole.get("stream"))?,
+        format,
+        manifest: names(whole, "BATCH", "manifest")?,
+    }))
+}
+
 fn schema(whole: Value<'_>) -> Result<Message<'_>, String> {
     let schema = whole
         .get("schema")
@@ -144,8 +210,8 @@ fn schema(whole: Value<'_>) -> Result<Message<'_>, String> {
     Ok(Message::Schema(SchemaMessage {
         stream: stream_name("SCHEMA", whole.get("stream"))?,
         schema,
-        key_properties: names(whole, "key_properties")?,
-        bookmark_properties: names(whole, "bookmark_properties")?,
+        key_properties: names(whole, "SCHEMA", "key_properties")?,
+        bookmark_properties: names(whole, "SCHEMA", "bookmark_properties")?,
         whole,
     }))
 }
@@ -157,9 +223,9 @@ fn stream_name<'a>(message: &str, stream: Option<Value<'a>>) -> Result<&'a str, 
         .ok_or_else(|| format!("a {message} message must have a \"stream\" that is a name"))
 }
 
-/// A list of property names; absent and null are an empty one.
-fn names(whole: Value<'_>, member: &str) -> Result<Vec<String>, String> {
-    let wrong = || format!("the {member:?} of a SCHEMA message must be a list of names");
+/// A list of names; absent and null are an empty one.
+fn names(whole: Value<'_>, message: &str, member: &str) -> Result<Vec<String>, String> {
+    let wrong = || format!("the {member:?} of a {message} message must be a list of names");
     match whole.get(member) {
         None => Ok(Vec::new()),
         Some(value) => match value.kind() {
@@ -260,7 +326,19 @@ mod tests {
             ),
             (r#"{"type":"STATE"}"#, "must have a \"value\""),
             (r#"{"type":"STATE","value":"secret"}"#, "must be an object"),
-            (r#"{"type":"BATCH"}"#, "BATCH messages are not supported"),
+            (r#"{"type":"BATCH"}"#, "must have an \"encoding\""),
+            (
+                r#"{"type":"BATCH","stream":"s","encoding":{"format":"secret"}}"#,
+                "unknown format",
+            ),
+            (
+                r#"{"type":"BATCH","stream":"s","encoding":{"format":"jsonl","compression":"secret"}}"#,
+                "unknown compression",
+            ),
+            (
+                r#"{"type":"BATCH","stream":"s","encoding":{"format":"jsonl"},"manifest":["a",1]}"#,
+                "the \"manifest\" of a BATCH message must be a list of names",
+            ),
             (
                 r#"{"type":"ACTIVATE_VERSION","stream":"s","version":"secret"}"#,
                 "must have a \"version\"",

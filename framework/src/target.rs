@@ -142,7 +142,7 @@ impl Target {
             .encoders
             .iter()
             .map(|entry| plugin("encoder", entry.name, entry.description));
-        let mut capabilities = vec!["about", "validate-records"];
+        let mut capabilities = vec!["about", "validate-records", "batch"];
         if sink.activates_versions {
             capabilities.extend(["activate-version", "soft-delete", "hard-delete"]);
         }

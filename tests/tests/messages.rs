@@ -204,12 +204,34 @@ async fn numbers_that_json_does_not_have() {
 }
 
 #[tokio::test]
-async fn messages_of_a_later_version_of_this_target() {
-    for (start, name) in [(
-        r#""type":"BATCH","stream":"people","encoding":{"format":"jsonl"},"manifest":["file:///x"]"#,
-        "batch",
-    )] {
-        refuses(&format!("{{{start},\"x\":\"{CANARY}\"}}"), &[name]).await;
+async fn a_batch_that_cannot_be_understood() {
+    for (start, message) in [
+        (
+            r#""type":"BATCH","stream":"people","manifest":[]"#,
+            "encoding",
+        ),
+        (
+            r#""type":"BATCH","stream":"people","encoding":{"format":"csv"}"#,
+            "format",
+        ),
+        (
+            r#""type":"BATCH","stream":"people","encoding":{"format":"jsonl","compression":"rar"}"#,
+            "compression",
+        ),
+        (
+            r#""type":"BATCH","encoding":{"format":"jsonl"},"manifest":[]"#,
+            "stream",
+        ),
+        (
+            r#""type":"BATCH","stream":"people","encoding":{"format":"jsonl"},"manifest":7"#,
+            "manifest",
+        ),
+        (
+            r#""type":"BATCH","stream":"cities","encoding":{"format":"jsonl"},"manifest":[]"#,
+            "schema",
+        ),
+    ] {
+        refuses(&format!("{{{start},\"x\":\"{CANARY}\"}}"), &[message]).await;
     }
 }
 

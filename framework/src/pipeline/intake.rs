@@ -127,7 +127,11 @@ impl Pipeline {
             Ok(Message::Unreadable { stream, problem }) => {
                 self.take_unreadable(number, line, &stream, &problem)
             }
-            Ok(Message::ActivateVersion(message)) => self.take_activation(number, message).await,
+            // Boxed, since these are rare, and the future of a record is made for every line.
+            Ok(Message::ActivateVersion(message)) => {
+                Box::pin(self.take_activation(number, message)).await
+            }
+            Ok(Message::Batch(message)) => Box::pin(self.take_batch(number, message)).await,
             Ok(Message::Schema(schema)) => self.take_schema(number, schema).await,
             Err(problem) => Err(RunError::input(number, problem)),
         };
@@ -136,7 +140,7 @@ impl Pipeline {
     }
 
     /// Adds a record to the batch of its stream. Returns a batch that must be written now.
-    fn take_record(
+    pub(super) fn take_record(
         &mut self,
         number: u64,
         message: RecordMessage<'_>,
@@ -158,7 +162,10 @@ impl Pipeline {
             .and_then(|key| self.delivery.validate(stream, message.record).map(|()| key));
         let key = match checked {
             Ok(key) => key,
-            Err(problem) => {
+            Err(mut problem) => {
+                if let Some(origin) = message.origin {
+                    problem = format!("{origin}: {problem}");
+                }
                 let stream = Arc::clone(stream);
                 let invalid = Invalid {
                     stream: &stream,
@@ -196,7 +203,7 @@ impl Pipeline {
     }
 
     /// Deals with a record that cannot be carried.
-    fn take_unreadable(
+    pub(super) fn take_unreadable(
         &mut self,
         number: u64,
         line: &[u8],

@@ -9,6 +9,7 @@
 
 mod activation;
 mod delivery;
+mod files;
 mod intake;
 mod summary;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval};
 
 pub(crate) use summary::Summary;
 
@@ -51,6 +52,19 @@ pub(crate) struct Pipeline {
     dead_letter: Option<DeadLetter>,
     shutdown: Shutdown,
     summary: Summary,
+    progress: Interval,
+}
+
+/// What a turn of the loop has brought.
+enum Turn {
+    /// Lines, or why there are no more.
+    Chunk(Result<Chunk, RunError>),
+    /// The end of the input.
+    End,
+    /// A signal has asked to stop.
+    Stop,
+    /// Something else that has been dealt with.
+    Nothing,
 }
 
 /// How a run ended that did not fail.
@@ -89,6 +103,7 @@ impl Pipeline {
             dead_letter,
             shutdown,
             summary: Summary::default(),
+            progress: tokio::time::interval_at(Instant::now() + PROGRESS, PROGRESS),
         }
     }
 
@@ -153,27 +168,43 @@ impl Pipeline {
         &mut self,
         input: &mut mpsc::Receiver<Result<Chunk, RunError>>,
     ) -> Result<End, RunError> {
-        let mut progress = tokio::time::interval_at(Instant::now() + PROGRESS, PROGRESS);
         loop {
-            let wake = self.next_wake();
-            tokio::select! {
-                biased;
-                () = self.shutdown.wait() => {
-                    return Ok(End::Stopped(self.shutdown.signal().unwrap_or(Signal::Terminate)));
+            match self.turn(input).await? {
+                Turn::Stop => {
+                    let signal = self.shutdown.signal().unwrap_or(Signal::Terminate);
+                    return Ok(End::Stopped(signal));
                 }
-                done = self.delivery.next(), if !self.delivery.is_idle() => self.settle(done)?,
-                () = sleep_until(wake), if wake.is_some() => {}
-                chunk = input.recv() => match chunk {
-                    None => return Ok(End::Complete),
-                    Some(chunk) => self.take(chunk?).await?,
-                },
-                _ = progress.tick() => self.summary.log_progress(),
+                Turn::End => return Ok(End::Complete),
+                Turn::Chunk(chunk) => self.take(chunk?).await?,
+                Turn::Nothing => {}
             }
-            self.dispatch_old().await?;
-            self.sync_dead_letter()?;
-            self.collect_state();
-            self.emitter.print_due()?;
+            self.keep_up().await?;
         }
+    }
+
+    /// Waits for whatever comes next.
+    async fn turn(
+        &mut self,
+        input: &mut mpsc::Receiver<Result<Chunk, RunError>>,
+    ) -> Result<Turn, RunError> {
+        let wake = self.next_wake();
+        tokio::select! {
+            biased;
+            () = self.shutdown.wait() => return Ok(Turn::Stop),
+            done = self.delivery.next(), if !self.delivery.is_idle() => self.settle(done)?,
+            () = sleep_until(wake), if wake.is_some() => {}
+            chunk = input.recv() => return Ok(chunk.map_or(Turn::End, Turn::Chunk)),
+            _ = self.progress.tick() => self.summary.log_progress(),
+        }
+        Ok(Turn::Nothing)
+    }
+
+    /// Does what is due: writes old batches, and prints states that have become true.
+    async fn keep_up(&mut self) -> Result<(), RunError> {
+        self.dispatch_old().await?;
+        self.sync_dead_letter()?;
+        self.collect_state();
+        self.emitter.print_due()
     }
 
     /// Takes in the lines of a chunk.
