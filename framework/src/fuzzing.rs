@@ -26,6 +26,8 @@ pub enum Line {
     Record(String, String),
     /// An ACTIVATE_VERSION: its stream and the version.
     ActivateVersion(String, i64),
+    /// A BATCH: its stream and its files.
+    Batch(String, Vec<String>),
     /// A STATE as JSON, or none.
     State(Option<String>),
     /// A RECORD of this stream that cannot be carried.
@@ -42,6 +44,7 @@ pub fn message(line: &[u8]) -> Result<Line, String> {
         Message::Schema(schema) => Line::Schema(schema.stream.to_owned()),
         Message::Record(record) => Line::Record(record.stream.to_owned(), record.record.to_json()),
         Message::ActivateVersion(it) => Line::ActivateVersion(it.stream.to_owned(), it.version),
+        Message::Batch(it) => Line::Batch(it.stream.to_owned(), it.manifest),
         Message::State(state) => Line::State(state.map(|state| state.to_json())),
         Message::Unreadable { stream, .. } => Line::Unreadable(stream),
     })

@@ -48,6 +48,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod manifest;
+mod map;
 mod message;
 mod metadata;
 mod pipeline;

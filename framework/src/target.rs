@@ -15,7 +15,7 @@ use crate::config::{
 use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
 use crate::metadata::Columns;
-use crate::pipeline::{End, Pipeline};
+use crate::pipeline::{End, Pipeline, Plan};
 use crate::plugin::{Registry, SinkContext, SinkEntry};
 use crate::reader;
 use crate::run_error::RunError;
@@ -142,7 +142,7 @@ impl Target {
             .encoders
             .iter()
             .map(|entry| plugin("encoder", entry.name, entry.description));
-        let mut capabilities = vec!["about", "validate-records", "batch"];
+        let mut capabilities = vec!["about", "validate-records", "schema-flattening", "batch"];
         if sink.activates_versions {
             capabilities.extend(["activate-version", "soft-delete", "hard-delete"]);
         }
@@ -193,15 +193,13 @@ impl Target {
             (false, true) => Columns::Times,
             (false, false) => Columns::None,
         };
-        let pipeline = Pipeline::new(
+        let plan = Plan {
             target,
             versions,
-            sink,
-            emitter,
-            dead_letter,
-            shutdown.clone(),
+            flattening: settings.section()?,
             columns,
-        );
+        };
+        let pipeline = Pipeline::new(plan, sink, emitter, dead_letter, shutdown.clone());
         let (outcome, summary) = pipeline.run(lines).await;
         summary.log();
         match (outcome, shutdown.signal()) {

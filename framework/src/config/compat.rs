@@ -17,17 +17,12 @@ pub(crate) enum Accept {
 
 /// Each one the SDK offers to every target.
 pub(crate) const SDK_SETTINGS: &[(&str, Accept)] = &[
-    ("flattening_enabled", Accept::Off(&[])),
     ("hard_delete", Accept::Off(&[])),
     ("load_method", Accept::Off(&["append-only", "upsert"])),
     ("stream_maps", Accept::Off(&[])),
     // Without stream_maps these two have nothing to act on.
     ("faker_config", Accept::Anything),
     ("stream_map_config", Accept::Anything),
-    // Without flattening_enabled these three have nothing to act on.
-    ("flattening_max_depth", Accept::Anything),
-    ("flattening_max_key_length", Accept::Anything),
-    ("flattening_separator", Accept::Anything),
     // It speaks of messages which, as long as they are not supported, end the run.
     ("batch_config", Accept::Anything),
     // Where a sink cannot delete, nothing is.

@@ -50,6 +50,7 @@
 mod compat;
 mod describe;
 mod env;
+mod flattening;
 mod problem;
 mod schema;
 mod secret;
@@ -60,6 +61,7 @@ mod validate;
 mod versions;
 
 pub(crate) use env::{Environment, variable};
+pub(crate) use flattening::FlatteningSettings;
 pub(crate) use problem::ConfigError;
 pub use problem::Problem;
 pub(crate) use schema::{Section, SectionDocs, Setting, SettingsSchema};

@@ -18,9 +18,8 @@ use super::input::{Input, Kind};
 use super::trial::{PAUSE, Trial};
 use super::{Destination, Rule, Violation};
 use crate::batch::Batch;
-use crate::config::{OnInvalidRecord, TargetSettings, VersionSettings};
+use crate::config::{OnInvalidRecord, TargetSettings};
 use crate::emitter::Emitter;
-use crate::metadata::Columns;
 use crate::pipeline::{End, Pipeline};
 use crate::reader;
 use crate::run_error::RunError;
@@ -201,16 +200,8 @@ async fn run<D: Destination>(
         let lines = lines.map_err(internal)?;
         let interval = Duration::from_secs_f64(settings.state_interval_seconds);
         let emitter = Emitter::spawn(output, interval).map_err(internal)?;
-        let pipeline = Pipeline::new(
-            settings,
-            VersionSettings::default(),
-            sink.clone(),
-            emitter,
-            None,
-            shutdown,
-            Columns::None,
-        )
-        .with_pause(PAUSE);
+        let pipeline =
+            Pipeline::new(settings.into(), sink.clone(), emitter, None, shutdown).with_pause(PAUSE);
         tokio::select! {
             biased;
             () = kill.notified() => None,

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::quality::RandomState;
+use serde_json::Value as JsonSchema;
 use tokio::time::Instant;
 
 use super::Pipeline;
 use crate::batch::{KeyHash, OpenBatch, SpareTapes};
+use crate::config::FlatteningSettings;
 use crate::dead_letter::{Content, Invalid};
+use crate::map::flatten::Flattening;
 use crate::message::{self, Message, RecordMessage, SchemaMessage};
 use crate::metadata::{Columns, Stamp};
 use crate::reader;
@@ -30,6 +33,9 @@ pub(super) struct Intake {
     /// The tape of the line that is being taken in.
     line: Tape,
     hasher: RandomState,
+    flattening: FlatteningSettings,
+    /// The tape of the record that a transformation writes.
+    pub(super) mapped: Tape,
     columns: Columns,
     stamp: Stamp,
     /// Bytes of all open batches.
@@ -43,17 +49,20 @@ struct Source {
     stream: Arc<Stream>,
     /// Its SCHEMA message, to notice that it was repeated.
     message: String,
+    flattening: Option<Arc<Flattening>>,
     batch: Option<OpenBatch>,
     /// When that was opened.
     batched_at: String,
 }
 
 impl Intake {
-    pub(super) fn new(columns: Columns, versions: bool) -> Self {
+    pub(super) fn new(columns: Columns, versions: bool, flattening: FlatteningSettings) -> Self {
         Self {
             streams: HashMap::default(),
             line: Tape::new(),
             hasher: RandomState::default(),
+            flattening,
+            mapped: Tape::new(),
             columns,
             stamp: Stamp::new(columns, versions),
             open_bytes: 0,
@@ -64,6 +73,11 @@ impl Intake {
     /// Lines of one chunk were received at the same time.
     pub(super) fn start_chunk(&mut self) {
         self.stamp.receive();
+    }
+
+    /// How records of the stream are flattened, if they are.
+    pub(super) fn flattening(&self, stream: &str) -> Option<&Arc<Flattening>> {
+        self.streams.get(stream)?.flattening.as_ref()
     }
 
     /// The stream of that name, if its SCHEMA was read.
@@ -139,8 +153,21 @@ impl Pipeline {
         outcome
     }
 
-    /// Adds a record to the batch of its stream. Returns a batch that must be written now.
+    /// Takes in a record. Returns a batch that must be written now.
     pub(super) fn take_record(
+        &mut self,
+        number: u64,
+        message: RecordMessage<'_>,
+    ) -> Result<Option<OpenBatch>, RunError> {
+        if self.intake.flattening.flattening_enabled {
+            self.take_mapped(number, message)
+        } else {
+            self.admit(number, message)
+        }
+    }
+
+    /// Adds a record to the batch of its stream. Returns a batch that must be written now.
+    pub(super) fn admit(
         &mut self,
         number: u64,
         message: RecordMessage<'_>,
@@ -251,8 +278,14 @@ impl Pipeline {
                 format!("the schema of stream '{}': {problem}", message.stream),
             )
         };
-        let schema = serde_json::from_str(&message.schema.to_json())
+        let mut schema: JsonSchema = serde_json::from_str(&message.schema.to_json())
             .map_err(|error| refused(error.to_string()))?;
+        let mut flattening = None;
+        if let Some((flatten, flat)) =
+            Flattening::new(&self.intake.flattening, &schema).map_err(refused)?
+        {
+            (flattening, schema) = (Some(Arc::new(flatten)), flat);
+        }
         let validator = Validator::new(&schema).map_err(refused)?;
         // A changed schema is a barrier: records that follow the old one are written first.
         if known.is_some() {
@@ -280,6 +313,7 @@ impl Pipeline {
             Source {
                 stream,
                 message: message.whole.to_json(),
+                flattening,
                 batch: None,
                 batched_at: String::new(),
             },

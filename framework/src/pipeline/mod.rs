@@ -11,6 +11,7 @@ mod activation;
 mod delivery;
 mod files;
 mod intake;
+mod mapped;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use tokio::time::{Instant, Interval};
 
 pub(crate) use summary::Summary;
 
-use crate::config::{TargetSettings, VersionSettings};
+use crate::config::{FlatteningSettings, TargetSettings, VersionSettings};
 use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
 use crate::metadata::Columns;
@@ -40,6 +41,27 @@ use intake::Intake;
 
 /// How often progress is logged.
 const PROGRESS: Duration = Duration::from_secs(30);
+
+/// What the framework's own settings say of a run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) target: TargetSettings,
+    pub(crate) versions: VersionSettings,
+    pub(crate) flattening: FlatteningSettings,
+    pub(crate) columns: Columns,
+}
+
+#[cfg(any(test, feature = "conformance"))]
+impl From<TargetSettings> for Plan {
+    fn from(target: TargetSettings) -> Self {
+        Self {
+            target,
+            versions: VersionSettings::default(),
+            flattening: FlatteningSettings::default(),
+            columns: Columns::None,
+        }
+    }
+}
 
 /// A run of a target, from the first line to the last state.
 pub(crate) struct Pipeline {
@@ -77,14 +99,18 @@ pub(crate) enum End {
 
 impl Pipeline {
     pub(crate) fn new(
-        settings: TargetSettings,
-        versions: VersionSettings,
+        plan: Plan,
         sink: Arc<dyn ErasedSink>,
         emitter: Emitter,
         dead_letter: Option<DeadLetter>,
         shutdown: Shutdown,
-        columns: Columns,
     ) -> Self {
+        let Plan {
+            target: settings,
+            versions,
+            flattening,
+            columns,
+        } = plan;
         let retry = Retry {
             max: Duration::from_secs_f64(settings.max_retry_seconds),
             pause: retry::PAUSE,
@@ -94,6 +120,7 @@ impl Pipeline {
             intake: Intake::new(
                 columns,
                 versions.process_activate_version_messages && sink.activates_versions(),
+                flattening,
             ),
             versions,
             delivery: Delivery::new(sink, retry),

@@ -19,13 +19,11 @@ async fn run(sink: impl Sink, input: &'static str) -> (Result<End, RunError>, St
     let lines = reader::spawn(input.as_bytes(), settings.max_line_bytes).expect("starts");
     let emitter = Emitter::spawn(output.clone(), Duration::ZERO).expect("starts");
     let pipeline = Pipeline::new(
-        settings,
-        VersionSettings::default(),
+        settings.into(),
         Arc::new(sink),
         emitter,
         None,
         Shutdown::new(),
-        Columns::None,
     );
     let (outcome, _) = pipeline.run(lines).await;
     (outcome, output.text())

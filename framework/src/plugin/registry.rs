@@ -2,7 +2,8 @@
 
 use super::{EncoderEntry, Encoders, SinkEntry};
 use crate::config::{
-    ConfigError, Section, Settings, SettingsSchema, TargetSettings, VersionSettings,
+    ConfigError, FlatteningSettings, Section, Settings, SettingsSchema, TargetSettings,
+    VersionSettings,
 };
 
 /// All plugins that are linked into the binary, sorted by name.
@@ -95,7 +96,10 @@ impl Registry {
 
     /// All settings of a target with this sink.
     pub(crate) fn settings_schema(&self, sink: SinkEntry) -> Result<SettingsSchema, ConfigError> {
-        let mut sections = vec![Section::of::<TargetSettings>("Target")];
+        let mut sections = vec![
+            Section::of::<TargetSettings>("Target"),
+            Section::of::<FlatteningSettings>("Flattening"),
+        ];
         if sink.activates_versions {
             sections.push(Section::of::<VersionSettings>("Table versions"));
         }

@@ -49,7 +49,7 @@ pub(crate) enum Plain<'a> {
 
 /// A container that is being filled.
 #[must_use]
-pub(super) struct Open {
+pub(crate) struct Open {
     at: usize,
 }
 
@@ -131,7 +131,7 @@ impl Tape {
         self.text.push('"');
     }
 
-    pub(super) fn push_str(&mut self, value: &str) {
+    pub(crate) fn push_str(&mut self, value: &str) {
         let first = self.unescaped.len();
         self.unescaped.push_str(value);
         self.push_unescaped(first);
@@ -163,7 +163,7 @@ impl Tape {
         self.open(Kind::Array, '[')
     }
 
-    pub(super) fn open_object(&mut self) -> Open {
+    pub(crate) fn open_object(&mut self) -> Open {
         self.open(Kind::Object, '{')
     }
 
@@ -178,7 +178,7 @@ impl Tape {
     }
 
     /// Closes an object. Of duplicate members the last wins, as everywhere in Singer.
-    pub(super) fn close_object(&mut self, open: Open) {
+    pub(crate) fn close_object(&mut self, open: Open) {
         if self.has_duplicates(open.at) {
             self.remove_duplicates(open.at);
         }
@@ -199,13 +199,13 @@ impl Tape {
     }
 
     /// Writes the comma before every member or element but the first.
-    pub(super) fn separate(&mut self, first: &mut bool) {
+    pub(crate) fn separate(&mut self, first: &mut bool) {
         if !std::mem::take(first) {
             self.text.push(',');
         }
     }
 
-    pub(super) fn colon(&mut self) {
+    pub(crate) fn colon(&mut self) {
         self.text.push(':');
     }
 

@@ -29,6 +29,12 @@ fuzz_target!(|line: &[u8]| {
                     assert_eq!(whole["stream"], stream);
                     assert_eq!(whole["version"].as_i64(), Some(version));
                 }
+                Line::Batch(stream, manifest) => {
+                    assert_eq!(whole["type"], "BATCH");
+                    assert_eq!(whole["stream"], stream);
+                    let files = whole["manifest"].as_array().map_or(0, Vec::len);
+                    assert_eq!(files, manifest.len());
+                }
                 Line::State(state) => {
                     assert_eq!(whole["type"], "STATE");
                     assert_eq!(whole["value"], state.map_or(Value::Null, |state| json(&state)));
