@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Environment, Settings, Sources, TargetSettings, VersionSettings};
+use crate::config::{Environment, Settings, Sources, TargetSettings};
 use crate::emitter::Emitter;
 use crate::message::{self, Message};
 use crate::metadata::Columns;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Plan};
 use crate::plugin::{Registry, SinkEntry, SinkPlugin};
 use crate::reader;
 use crate::run_error::RunError;
@@ -79,15 +79,12 @@ pub fn load(sink: impl Sink, input: Vec<u8>, validate: bool) -> Result<(), Strin
             ..TargetSettings::default()
         };
         let lines = reader::spawn(std::io::Cursor::new(input), settings.max_line_bytes)?;
-        let pipeline = Pipeline::new(
-            settings,
-            VersionSettings::default(),
-            Arc::new(sink),
-            Emitter::spawn(std::io::sink(), Duration::from_secs(1))?,
-            None,
-            Shutdown::new(),
-            Columns::Times,
-        );
+        let plan = Plan {
+            columns: Columns::Times,
+            ..settings.into()
+        };
+        let emitter = Emitter::spawn(std::io::sink(), Duration::from_secs(1))?;
+        let pipeline = Pipeline::new(plan, Arc::new(sink), emitter, None, Shutdown::new());
         pipeline.run(lines).await.0.map(|_| ())
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -87,13 +87,12 @@ async fn stored(case: &Case) -> Vec<String> {
 }
 
 fn last_state(input: &str) -> Option<Value> {
-    let messages = input.lines().map(|line| {
+    let mut messages = input.lines().map(|line| {
         let message: Value = serde_json::from_str(line).expect("JSON");
         message
     });
     messages
-        .filter(|message| message["type"] == "STATE")
-        .last()
+        .rfind(|message| message["type"] == "STATE")
         .map(|message| message["value"].clone())
 }
 

@@ -166,7 +166,7 @@ fn all_problems_are_told_at_once() {
             "validate_records": "false", "on_invalid_record": "ignore", "batch_size_rows": 0,
             "batch_size_bytes": 1.5, "max_line_bytes": true, "tags": ["a", 2], "bucket": "",
             "state_interval_seconds": -1, "batch_sizes_rows": 1, "colour": "hunter2",
-            "hard_delete": true, "flattening_enabled": false, "load_method": "overwrite"
+            "hard_delete": true, "stream_maps": {}, "load_method": "overwrite"
         }"#,
     );
     assert_snapshot!(text, @r#"

@@ -51,7 +51,7 @@ pub(crate) struct Plan {
     pub(crate) columns: Columns,
 }
 
-#[cfg(any(test, feature = "conformance"))]
+#[cfg(any(test, feature = "conformance", feature = "fuzzing"))]
 impl From<TargetSettings> for Plan {
     fn from(target: TargetSettings) -> Self {
         Self {
