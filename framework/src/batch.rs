@@ -50,6 +50,15 @@ struct Entry {
 pub(crate) type KeyHash = u64;
 
 /// One record of a [`Batch`].
+///
+/// ```
+/// # use singer_target::Record;
+/// /// A line for a log: where it came from, and its key; never what it holds.
+/// fn place(record: Record<'_>) -> String {
+///     let key: Vec<String> = record.key().map(|part| part.to_json()).collect();
+///     format!("line {}: {} {}", record.line(), record.stream().name(), key.join(","))
+/// }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
     stream: &'a Stream,

@@ -7,6 +7,17 @@ use serde_json::Value as JsonSchema;
 use crate::validate::Validator;
 
 /// A stream of records of one kind, as its last SCHEMA message described it.
+///
+/// ```
+/// # use singer_target::Stream;
+/// /// The statement that makes the stream's table.
+/// fn create_table(stream: &Stream) -> String {
+///     let columns = stream.schema()["properties"].as_object().into_iter().flatten();
+///     let columns: Vec<_> = columns.map(|(name, _)| format!("{name} JSON")).collect();
+///     let key = stream.key_properties().join(", ");
+///     format!("CREATE TABLE {} ({}, PRIMARY KEY ({key}))", stream.name(), columns.join(", "))
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Stream {
     name: String,

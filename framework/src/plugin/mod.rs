@@ -21,7 +21,91 @@ use crate::config::Problem;
 use crate::encoder::Encoder;
 use crate::sink::{Sink, SinkError};
 
-/// A sink that can be chosen by name.
+/// A sink that can be chosen by name, and what it offers besides writing.
+///
+/// ```
+/// use std::path::PathBuf;
+/// use std::sync::Arc;
+///
+/// use singer_target::catalog::{Catalog, CatalogStream};
+/// use singer_target::check::Finding;
+/// use singer_target::{
+///     Batch, BoxError, CheckPlugin, DiscoverPlugin, Encoder, Report, Sink, SinkContext, SinkEntry,
+///     SinkError, SinkPlugin,
+/// };
+///
+/// /// Settings of the folder sink.
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Config {
+///     /// The folder of the files.
+///     folder: PathBuf,
+///     /// How records are written: the name of an encoder.
+///     encoding: Option<String>,
+/// }
+///
+/// struct Folder {
+///     folder: PathBuf,
+///     encoder: Arc<dyn Encoder>,
+/// }
+///
+/// impl Sink for Folder {
+///     async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+///         let write = || -> Result<(), BoxError> {
+///             for record in batch.records() {
+///                 let mut bytes = Vec::new();
+///                 self.encoder.encode(record.value(), &mut bytes)?;
+///                 let name = format!("{}-{}", batch.stream().name(), record.line());
+///                 std::fs::write(self.folder.join(name), bytes)?;
+///             }
+///             Ok(())
+///         };
+///         write().map_err(SinkError::permanent)?;
+///         Ok(Report::all_written(batch))
+///     }
+/// }
+///
+/// impl SinkPlugin for Folder {
+///     const NAME: &'static str = "folder";
+///     const DESCRIPTION: &'static str = "A file for each record";
+///     type Config = Config;
+///     type Sink = Self;
+///
+///     async fn open(config: Config, context: SinkContext) -> Result<Self, SinkError> {
+///         let encoding = config.encoding.as_deref().unwrap_or("json");
+///         let encoder = context.encoders.choose("encoding", encoding)?;
+///         Ok(Self { folder: config.folder, encoder })
+///     }
+/// }
+///
+/// impl CheckPlugin for Folder {
+///     async fn check(config: Config, _: SinkContext) -> Result<Vec<Finding>, SinkError> {
+///         let folder = config.folder.display();
+///         Ok(vec![if config.folder.is_dir() {
+///             Finding::good(format!("{folder} is a folder"))
+///         } else {
+///             Finding::bad(format!("{folder} is no folder; create it"))
+///         }])
+///     }
+/// }
+///
+/// impl DiscoverPlugin for Folder {
+///     async fn discover(config: Config, _: SinkContext) -> Result<Catalog, SinkError> {
+///         let files = std::fs::read_dir(&config.folder).map_err(SinkError::unavailable)?;
+///         let names = files.flatten().filter_map(|file| file.file_name().into_string().ok());
+///         let mut streams: Vec<_> = names
+///             .filter_map(|name| Some(name.rsplit_once('-')?.0.to_owned()))
+///             .collect();
+///         streams.sort();
+///         streams.dedup();
+///         let stream = |name| CatalogStream::new(name, serde_json::json!({"type": "object"}));
+///         Ok(streams.into_iter().map(stream).collect())
+///     }
+/// }
+///
+/// singer_target::inventory::submit! {
+///     SinkEntry::of::<Folder>().with_check::<Folder>().with_discover::<Folder>()
+/// }
+/// ```
 pub trait SinkPlugin: 'static {
     /// Its name, lower case with hyphens: `nats-kv`.
     const NAME: &'static str;
@@ -51,7 +135,8 @@ pub trait SinkPlugin: 'static {
     ) -> impl Future<Output = Result<Self::Sink, SinkError>> + Send;
 }
 
-/// A sink that can tell whether it would work, without changing anything.
+/// A sink that can tell whether it would work, without changing anything: the command `check`.
+/// [`SinkPlugin`] has an example.
 pub trait CheckPlugin: SinkPlugin {
     /// Looks at everything that a run needs and reports each thing found.
     ///
@@ -63,7 +148,8 @@ pub trait CheckPlugin: SinkPlugin {
     ) -> impl Future<Output = Result<Vec<Finding>, SinkError>> + Send;
 }
 
-/// A sink that can tell what its destination holds.
+/// A sink that can tell what its destination holds: the command `discover`. [`SinkPlugin`] has an
+/// example.
 pub trait DiscoverPlugin: SinkPlugin {
     /// Describes the streams that the destination holds.
     ///
@@ -75,7 +161,58 @@ pub trait DiscoverPlugin: SinkPlugin {
     ) -> impl Future<Output = Result<Catalog, SinkError>> + Send;
 }
 
-/// An encoder that can be chosen by name.
+/// An encoder that can be chosen by name, in any sink that has a setting for it.
+///
+/// ```
+/// # use singer_target::value::{Tape, Value};
+/// # use singer_target::{BoxError, Encoder};
+/// use singer_target::{EncoderEntry, EncoderPlugin};
+///
+/// /// Settings of this encoder: their names must be free in all targets that link it.
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct TomlConfig {
+///     /// Whether TOML is written with line breaks in arrays and tables.
+///     #[serde(default)]
+///     toml_pretty: bool,
+/// }
+///
+/// struct Toml(TomlConfig);
+/// # impl Encoder for Toml {
+/// #     fn content_type(&self) -> &'static str {
+/// #         "application/toml"
+/// #     }
+/// #     fn encode(&self, record: Value<'_>, out: &mut Vec<u8>) -> Result<(), BoxError> {
+/// #         let record = record.with_big_numbers(Default::default());
+/// #         let text = if self.0.toml_pretty {
+/// #             toml::to_string_pretty(&record)
+/// #         } else {
+/// #             toml::to_string(&record)
+/// #         }?;
+/// #         out.extend_from_slice(text.as_bytes());
+/// #         Ok(())
+/// #     }
+/// #     fn decode(&self, bytes: &[u8], into: &mut Tape) -> Result<(), BoxError> {
+/// #         *into = toml::from_str(std::str::from_utf8(bytes)?)?;
+/// #         Ok(())
+/// #     }
+/// #     fn recognises(&self, bytes: &[u8]) -> bool {
+/// #         bytes.first().is_some_and(u8::is_ascii_alphabetic)
+/// #     }
+/// # }
+///
+/// impl EncoderPlugin for Toml {
+///     const NAME: &'static str = "toml";
+///     const DESCRIPTION: &'static str = "TOML, for records to be read by people";
+///     type Config = TomlConfig;
+///     type Encoder = Self;
+///
+///     fn build(config: TomlConfig) -> Self {
+///         Self(config)
+///     }
+/// }
+///
+/// singer_target::inventory::submit! { EncoderEntry::of::<Toml>() }
+/// ```
 pub trait EncoderPlugin: 'static {
     /// Its name, lower case: `json`.
     const NAME: &'static str;
@@ -90,7 +227,7 @@ pub trait EncoderPlugin: 'static {
     fn build(config: Self::Config) -> Self::Encoder;
 }
 
-/// What the framework gives to a sink that is opened.
+/// What the framework gives to a sink that is opened. [`SinkPlugin`] has an example.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SinkContext {
@@ -102,7 +239,7 @@ pub struct SinkContext {
     pub encoders: Encoders,
 }
 
-/// The encoders of a target, by name.
+/// The encoders of a target, by name. [`SinkPlugin`] has an example.
 #[derive(Clone)]
 pub struct Encoders(Arc<[(&'static str, Arc<dyn Encoder>)]>);
 
