@@ -153,7 +153,7 @@ impl<'a> Record<'a> {
         self.value.get(name)
     }
 
-    /// The values of the stream's key properties in their order.
+    /// The values of the stream's key properties in their order; nothing for a stream without any.
     pub fn key(self) -> impl Iterator<Item = Value<'a>> {
         self.stream
             .key_properties()

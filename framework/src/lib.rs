@@ -27,7 +27,25 @@
 //! A sink or an encoder is registered by `inventory::submit!` in its own crate; nothing else names
 //! it. The trap of that: a crate which is a dependency but is never mentioned is not linked, and
 //! its plugins are silently absent. So a binary says `use my_sinks as _;`, and a [`Target`] whose
-//! sink is not linked ends with an error that says so.
+//! sink is not linked ends with an error that says so. To use any item of the crate links it, too:
+//! `Target::new(…).sink(MySink::NAME)`.
+//!
+//! # Starting
+//!
+//! ```toml
+//! [dependencies]
+//! schemars = "1"
+//! serde = { version = "1", features = ["derive"] }
+//! singer-target = { version = "0.1", default-features = false }
+//!
+//! [dev-dependencies]
+//! serde_json = "1"
+//! singer-target = { version = "0.1", default-features = false, features = ["conformance"] }
+//! tokio = { version = "1", features = ["macros", "rt"] }
+//! ```
+//!
+//! The default features serve BATCH messages: `cloud` (files at `s3://`, `gs://`, `az://` and
+//! `https://`) and `parquet`. They bring many crates, and a target works without them.
 
 mod about;
 pub mod activation;

@@ -57,6 +57,16 @@ use crate::value::Value;
 /// [`Batch::attempt`] tells, within one run; a later run writes everything behind the last STATE
 /// again with attempt 0.
 ///
+/// What a failed write has left half-written is the sink's to remove.
+///
+/// # Being dropped
+/// The future of a write may be dropped at any `await`, and the same batch written again. What is
+/// stored by then must be whole records, and no lock or half a request may outlive it.
+///
+/// # Blocking
+/// All of a run but reading and printing shares one thread. A write that blocks it for longer than
+/// a few milliseconds holds up the batches beside it: use `tokio::task::spawn_blocking` then.
+///
 /// # Hanging
 /// Nothing but the sink limits how long a write may take: one that waits for ever stops the run. A
 /// sink should return [`SinkError::Transient`] when its destination has not answered for long.

@@ -44,7 +44,8 @@ impl Stream {
         })
     }
 
-    /// The stream's name, as the tap sent it: any text but the empty one.
+    /// The stream's name, as the tap sent it: any text but the empty one. It may hold `/`, quotes,
+    /// tabs and line breaks, so that it has to be escaped before it is part of a path or of SQL.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -56,7 +56,8 @@ pub trait Destination: Send + Sync + 'static {
     /// The sink under test.
     type Sink: Sink;
 
-    /// Opens a sink, as a run does when it starts. What earlier ones have stored stays.
+    /// Opens a sink, as a run does when it starts: [`open`] does it with settings. What earlier ones
+    /// have stored stays.
     ///
     /// # Errors
     /// Any error fails the check.
@@ -110,7 +111,8 @@ impl<F> Kit<F> {
         }
     }
 
-    /// The destination keeps every record rather than the newest of each key.
+    /// The destination keeps every record rather than the newest of each key. Unless the sink knows
+    /// what is there already, it needs [`allowing_duplicates`](Self::allowing_duplicates), too.
     #[must_use]
     pub fn appending(mut self) -> Self {
         self.options.appends = true;
@@ -126,7 +128,8 @@ impl<F> Kit<F> {
     }
 
     /// A record with these members, which replace the kit's own, is one that the destination cannot
-    /// take. Without this, [`Rule::Rejection`] is not checked.
+    /// take. Without this, [`Rule::Rejection`] is not checked. If it is taken after all,
+    /// [`Rule::StateSafety`] is broken as well: look at the rejection first.
     #[must_use]
     pub fn rejecting(mut self, members: Json) -> Self {
         self.options.rejected = Some(members);
@@ -149,7 +152,7 @@ impl<F> Kit<F> {
     }
 
     /// How long the check of one rule may take, 60 seconds if nothing else is said: a sink that
-    /// hangs breaks it.
+    /// hangs breaks it. One that blocks the thread cannot be interrupted.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.options.patience = patience;

@@ -24,6 +24,7 @@ type Operation<T> = fn(&Settings, SinkContext) -> BoxFuture<'static, Result<T, S
 /// #[derive(serde::Deserialize, schemars::JsonSchema)]
 /// struct Config {
 ///     /// The server's address.
+///     #[schemars(length(min = 1))]
 ///     server_url: String,
 /// }
 ///
@@ -42,10 +43,7 @@ type Operation<T> = fn(&Settings, SinkContext) -> BoxFuture<'static, Result<T, S
 ///     type Config = Config;
 ///     type Sink = Self;
 ///
-///     async fn open(config: Config, _context: SinkContext) -> Result<Self, SinkError> {
-///         if config.server_url.is_empty() {
-///             return Err(SinkError::config("server_url is empty"));
-///         }
+///     async fn open(_: Config, _: SinkContext) -> Result<Self, SinkError> {
 ///         Ok(Self)
 ///     }
 /// }
@@ -53,7 +51,7 @@ type Operation<T> = fn(&Settings, SinkContext) -> BoxFuture<'static, Result<T, S
 /// inventory::submit! { SinkEntry::of::<Somewhere>() }
 ///
 /// // It is found by its name in every binary that this crate is linked into.
-/// let target = Target::new("target-somewhere", "1.0.0", Somewhere::DESCRIPTION).sink("somewhere");
+/// let target = Target::new("target-somewhere", "1.0.0", Somewhere::DESCRIPTION).sink(Somewhere::NAME);
 /// # let _ = target;
 /// ```
 #[derive(Clone, Copy)]

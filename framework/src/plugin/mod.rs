@@ -24,6 +24,8 @@ use crate::sink::{Sink, SinkError};
 /// A sink that can be chosen by name, and what it offers besides writing.
 ///
 /// ```
+/// use std::fs::File;
+/// use std::io::Write;
 /// use std::path::PathBuf;
 /// use std::sync::Arc;
 ///
@@ -54,8 +56,13 @@ use crate::sink::{Sink, SinkError};
 ///             for record in batch.records() {
 ///                 let mut bytes = Vec::new();
 ///                 self.encoder.encode(record.value(), &mut bytes)?;
-///                 let name = format!("{}-{}", batch.stream().name(), record.line());
-///                 std::fs::write(self.folder.join(name), bytes)?;
+///                 // A stream's name may be any text, and not all of it can name a file.
+///                 let stream = batch.stream().name().replace(['/', '-'], "_");
+///                 let name = self.folder.join(format!("{stream}-{}", record.line()));
+///                 let mut file = File::create(name)?;
+///                 file.write_all(&bytes)?;
+///                 // What is reported as written has to be durable.
+///                 file.sync_all()?;
 ///             }
 ///             Ok(())
 ///         };
@@ -113,12 +120,16 @@ pub trait SinkPlugin: 'static {
     const DESCRIPTION: &'static str;
     /// Its settings. Doc comments become their descriptions: this is the only place where they
     /// are described.
+    ///
+    /// What a single value may be is said here too: `#[schemars(range(min = 1))]`,
+    /// `#[schemars(length(min = 1))]`. A field that is no `Option` and has no `#[serde(default)]`
+    /// is required. Unknown settings are refused without `deny_unknown_fields`.
     type Config: DeserializeOwned + JsonSchema + Send + 'static;
     /// What it opens.
     type Sink: Sink;
 
     /// What is wrong with settings that are each valid but do not go together. Pure: nothing is
-    /// opened yet.
+    /// opened yet. It belongs here and not in `open`, which `check` does not call.
     #[must_use]
     fn validate(config: &Self::Config) -> Vec<Problem> {
         let _ = config;
@@ -138,7 +149,7 @@ pub trait SinkPlugin: 'static {
 /// A sink that can tell whether it would work, without changing anything: the command `check`.
 /// [`SinkPlugin`] has an example.
 pub trait CheckPlugin: SinkPlugin {
-    /// Looks at everything that a run needs and reports each thing found.
+    /// Looks at everything that a run needs and reports each thing found. `open` is not called.
     ///
     /// # Errors
     /// If the destination cannot be looked at.

@@ -32,6 +32,8 @@ pub struct Tape {
 }
 
 /// One JSON value on a [`Tape`]. As cheap to copy as a reference.
+///
+/// [`to_json`](Self::to_json) gives it as a `String` of compact JSON, which is always one line.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     tape: &'a Tape,
