@@ -181,48 +181,45 @@ pub trait DiscoverPlugin: SinkPlugin {
 ///
 /// /// Settings of this encoder: their names must be free in all targets that link it.
 /// #[derive(serde::Deserialize, schemars::JsonSchema)]
-/// struct TomlConfig {
-///     /// Whether TOML is written with line breaks in arrays and tables.
+/// struct ReadableConfig {
+///     /// Whether a line break follows each record.
 ///     #[serde(default)]
-///     toml_pretty: bool,
+///     readable_final_newline: bool,
 /// }
 ///
-/// struct Toml(TomlConfig);
-/// # impl Encoder for Toml {
+/// /// JSON with indents.
+/// struct Readable(ReadableConfig);
+/// # impl Encoder for Readable {
 /// #     fn content_type(&self) -> &'static str {
-/// #         "application/toml"
+/// #         "application/json"
 /// #     }
 /// #     fn encode(&self, record: Value<'_>, out: &mut Vec<u8>) -> Result<(), BoxError> {
-/// #         let record = record.with_big_numbers(Default::default());
-/// #         let text = if self.0.toml_pretty {
-/// #             toml::to_string_pretty(&record)
-/// #         } else {
-/// #             toml::to_string(&record)
-/// #         }?;
-/// #         out.extend_from_slice(text.as_bytes());
+/// #         serde_json::to_writer_pretty(&mut *out, &record.with_big_numbers(Default::default()))?;
+/// #         if self.0.readable_final_newline {
+/// #             out.push(b'\n');
+/// #         }
 /// #         Ok(())
 /// #     }
 /// #     fn decode(&self, bytes: &[u8], into: &mut Tape) -> Result<(), BoxError> {
-/// #         *into = toml::from_str(std::str::from_utf8(bytes)?)?;
-/// #         Ok(())
+/// #         Ok(into.parse(bytes)?)
 /// #     }
 /// #     fn recognises(&self, bytes: &[u8]) -> bool {
-/// #         bytes.first().is_some_and(u8::is_ascii_alphabetic)
+/// #         bytes.starts_with(b"{\n")
 /// #     }
 /// # }
 ///
-/// impl EncoderPlugin for Toml {
-///     const NAME: &'static str = "toml";
-///     const DESCRIPTION: &'static str = "TOML, for records to be read by people";
-///     type Config = TomlConfig;
+/// impl EncoderPlugin for Readable {
+///     const NAME: &'static str = "readable";
+///     const DESCRIPTION: &'static str = "JSON with indents, for people";
+///     type Config = ReadableConfig;
 ///     type Encoder = Self;
 ///
-///     fn build(config: TomlConfig) -> Self {
+///     fn build(config: ReadableConfig) -> Self {
 ///         Self(config)
 ///     }
 /// }
 ///
-/// singer_target::inventory::submit! { EncoderEntry::of::<Toml>() }
+/// singer_target::inventory::submit! { EncoderEntry::of::<Readable>() }
 /// ```
 pub trait EncoderPlugin: 'static {
     /// Its name, lower case: `json`.
