@@ -166,7 +166,7 @@ fn generate(package: &Package, name: &str, sink: &str) {
             let file_name = file.to_str().expect("UTF-8");
             if entry.file_type().expect("the template").is_dir() {
                 folders.push(file);
-            } else if !["README.md", "cargo-generate.toml"].contains(&file_name) {
+            } else if !["TEMPLATE.md", "cargo-generate.toml"].contains(&file_name) {
                 let text = fs::read_to_string(entry.path())
                     .expect("text")
                     .replace("{{project-name}}", name)
