@@ -33,6 +33,7 @@ pub(crate) struct Delivered {
     pub(crate) batch: Batch,
     pub(crate) written: usize,
     pub(crate) unchanged: usize,
+    pub(crate) deleted: usize,
     pub(crate) rejected: Vec<Rejection>,
     pub(crate) retries: usize,
 }
@@ -48,6 +49,7 @@ impl Retry {
             batch: batch.clone(),
             written: 0,
             unchanged: 0,
+            deleted: 0,
             rejected: Vec::new(),
             retries: 0,
         };
@@ -70,6 +72,8 @@ impl Retry {
                         - report.unsettled.len()
                         - report.rejected.iter().filter(rejected_again).count();
                     done.written += report.written.saturating_sub(again);
+                    let again = again.saturating_sub(report.written);
+                    done.deleted += report.deleted.saturating_sub(again);
                     done.unchanged += report.unchanged;
                     done.rejected.extend(
                         report

@@ -178,6 +178,8 @@ pub struct Report {
     pub written: usize,
     /// Records that were not needed, since what is stored is equal or newer.
     pub unchanged: usize,
+    /// Records that say that they are gone, and for which what was stored was removed.
+    pub deleted: usize,
     /// Records that the destination can never take; `on_invalid_record` decides what happens.
     pub rejected: Vec<Rejection>,
     /// Indexes, in any order, of records of which nothing is known yet. They are written again, and
@@ -230,7 +232,7 @@ impl Report {
     }
 
     pub(crate) fn total(&self) -> usize {
-        self.written + self.unchanged + self.rejected.len() + self.unsettled.len()
+        self.written + self.unchanged + self.deleted + self.rejected.len() + self.unsettled.len()
     }
 }
 

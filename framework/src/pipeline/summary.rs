@@ -42,6 +42,7 @@ impl Summary {
         let counts = self.counts(delivered.batch.stream());
         counts.written += delivered.written;
         counts.unchanged += delivered.unchanged;
+        counts.deleted += delivered.deleted as u64;
         counts.retries += delivered.retries;
     }
 
@@ -53,7 +54,7 @@ impl Summary {
         self.counts(stream).dead_lettered += 1;
     }
 
-    /// Records that an ACTIVATE_VERSION deleted.
+    /// Stored records that an ACTIVATE_VERSION deleted.
     pub(super) fn deleted(&mut self, stream: &Stream, records: u64) {
         self.counts(stream).deleted += records;
     }

@@ -93,8 +93,8 @@ async fn look_at(
         }
     )));
     findings.push(Finding::good(describe(bucket)));
-    if let Err(error) = bucket.require_usable() {
-        findings.push(Finding::bad(error.to_string()));
+    for required in [bucket.require_usable(), bucket.require_for(config)] {
+        findings.extend(required.err().map(|error| Finding::bad(error.to_string())));
     }
     let warnings = bucket
         .differences(config)

@@ -38,7 +38,7 @@ pub fn is_written(
     stored: &[u8],
 ) -> bool {
     let mode = RefreshMode::from(config.refresh_mode);
-    let comparison = Comparison::new(schema, mode, false, replication_key, encoders);
+    let comparison = Comparison::new(schema, mode, false, false, replication_key, encoders);
     let candidate = Candidate {
         value: record,
         encoded,

@@ -45,7 +45,7 @@ use singer_target::{Ending, Report, Sink, SinkError};
 use bucket::Bucket;
 use compare::Comparison;
 use config::NatsKvConfig;
-use config::{KeyFormat, RefreshMode, ReviveDeleted, WritePath};
+use config::{DeleteMode, KeyFormat, RefreshMode, ReviveDeleted, WritePath};
 use connect::Connection;
 use error::Failure;
 use key::{Collisions, KeyRules, KeyWriter};
@@ -266,6 +266,7 @@ impl NatsKv {
             stream.schema(),
             mode,
             config.revive_deleted == ReviveDeleted::Newer,
+            config.delete_mode != DeleteMode::Soft,
             replication_key,
             self.encoders
                 .iter()
@@ -288,7 +289,11 @@ impl NatsKv {
             keep_history: bucket.history() != Some(1),
             sizes: StoredSizes::default(),
             novelty: Novelty::default(),
-            form: Form::new(config.record_ttl_seconds, mode == RefreshMode::Full),
+            form: Form::new(
+                config.record_ttl_seconds,
+                mode == RefreshMode::Full,
+                config.delete_mode,
+            ),
         })
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use singer_target::SinkError;
 
 use super::api::ApiFailure;
-use super::config::NatsKvConfig;
+use super::config::{DeleteMode, NatsKvConfig};
 use super::connect::Connection;
 
 /// The JetStream API level from which messages can expire one by one (ADR-43).
@@ -60,9 +60,7 @@ impl Bucket {
             None => return Err(missing(name)),
         };
         bucket.require_usable()?;
-        if config.record_ttl_seconds.is_some() {
-            bucket.require_ttl()?;
-        }
+        bucket.require_for(config)?;
         for warning in settings::differences(config, &bucket.config)
             .into_iter()
             .chain(bucket.warnings())
@@ -228,6 +226,21 @@ impl Bucket {
             "bucket '{}' {reason}; use another bucket",
             self.name
         )))
+    }
+
+    /// What the settings need of an existing bucket.
+    pub(super) fn require_for(&self, config: &NatsKvConfig) -> Result<(), SinkError> {
+        if config.record_ttl_seconds.is_some() {
+            self.require_ttl()?;
+        }
+        if config.delete_mode == DeleteMode::Purge && !self.config.allow_rollup {
+            return Err(SinkError::config(format!(
+                "delete_mode: bucket '{}' does not let keys be purged (allow_rollup_hdrs is off); \
+                 use 'delete'",
+                self.name
+            )));
+        }
+        Ok(())
     }
 
     /// Servers before 2.11 take the wish for it silently, so only what they answer counts.

@@ -4,6 +4,7 @@
 //! bytes: `0.10` is `0.1`, `12:00Z` is `14:00+02:00`, and the encoding does not matter.
 
 mod instant;
+mod marker;
 mod order;
 mod packed;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use singer_target::activation::{is_marked as is_deleted, is_revived, version_of}
 use singer_target::value::{Tape, Value, ValueKind};
 
 use super::config::RefreshMode;
+pub(super) use marker::{MARKER_TELLS, Removal};
 use order::OrderOf;
 use text::{data_text, only_metadata_follows};
 
@@ -41,6 +43,8 @@ pub(super) struct Comparison {
     mode: RefreshMode,
     /// Whether a newer record may replace a tombstone.
     revive: bool,
+    /// Whether a record that says that it is gone removes what is stored.
+    removes: bool,
     replication_key: Option<ReplicationKey>,
     encoders: Vec<Arc<dyn Encoder>>,
 }
@@ -64,6 +68,7 @@ impl Comparison {
         schema: &JsonSchema,
         mode: RefreshMode,
         revive: bool,
+        removes: bool,
         replication_key: Option<&str>,
         encoders: Vec<Arc<dyn Encoder>>,
     ) -> Self {
@@ -74,6 +79,7 @@ impl Comparison {
         Self {
             mode,
             revive,
+            removes,
             replication_key,
             encoders,
         }
@@ -108,6 +114,7 @@ impl Comparison {
     pub(super) fn with_record(&self, new: Candidate<'_>, earlier: Value<'_>) -> Verdict {
         match self.mode {
             RefreshMode::Full => Verdict::Write,
+            _ if self.is_removal(earlier) => self.after_removal(new.value, Some(earlier)),
             _ => self.decide(new, earlier),
         }
     }
@@ -125,7 +132,8 @@ impl Comparison {
         if is_revived(stored, new.value) || is_of_newer_version(new.value, stored, order) {
             return Verdict::Write;
         }
-        if is_deleted(stored) {
+        // To remove a tombstone is not to bring it back.
+        if is_deleted(stored) && !self.is_removal(new.value) {
             return if self.revive && order == Some(Ordering::Greater) {
                 Verdict::Write
             } else {

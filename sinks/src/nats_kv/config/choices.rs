@@ -140,6 +140,20 @@ pub enum ReviveDeleted {
     Newer,
 }
 
+/// What a record that says that it is gone does to the bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum DeleteMode {
+    /// It is stored as any other.
+    #[default]
+    Soft,
+    /// It leaves a marker of its deletion; the bucket's history stays.
+    Delete,
+    /// It leaves such a marker and nothing else.
+    Purge,
+}
+
 /// How writes are acknowledged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -5,8 +5,8 @@ mod choices;
 mod validate;
 
 pub use choices::{
-    BucketStorage, KeyFormat, KeyFrom, RefreshMode, RefreshModeName, ReplicationKey, ReviveDeleted,
-    Urls, WritePath,
+    BucketStorage, DeleteMode, KeyFormat, KeyFrom, RefreshMode, RefreshModeName, ReplicationKey,
+    ReviveDeleted, Urls, WritePath,
 };
 
 use std::collections::BTreeMap;
@@ -143,6 +143,12 @@ pub struct NatsKvConfig {
     /// `_sdc_deleted_at`, unless `refresh_mode` is `full`. `never`: it is left alone. `newer`: a
     /// record with a greater replication key replaces it.
     pub revive_deleted: ReviveDeleted,
+    /// What a record with a non-null `_sdc_deleted_at` does. `soft`: it is stored as any other and
+    /// so is a tombstone. `delete`: its key is deleted, by a marker. `purge`: the same, and the
+    /// history of the key goes too. It is compared with what is stored as any record is. Its marker
+    /// keeps the replication key, so that an older record does not bring the key back; a newer one
+    /// does.
+    pub delete_mode: DeleteMode,
     /// Let each record expire this many seconds after it was last written. Needs server 2.11 and a
     /// bucket that was created with this setting; a record that is left alone as unchanged does
     /// not live longer for it.
@@ -204,6 +210,7 @@ impl Default for NatsKvConfig {
             refresh_mode: RefreshModeName::default(),
             replication_key: None,
             revive_deleted: ReviveDeleted::default(),
+            delete_mode: DeleteMode::default(),
             record_ttl_seconds: None,
             write_path: WritePath::default(),
             max_in_flight: 4096,

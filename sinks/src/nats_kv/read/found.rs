@@ -3,6 +3,7 @@
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 
+use super::super::compare::MARKER_TELLS;
 use super::super::error::Failure;
 
 /// What is stored under a key.
@@ -17,8 +18,9 @@ pub(in super::super) struct Found {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) enum Content {
     Value(Bytes),
-    /// The key was deleted, purged or has expired.
-    Marker,
+    /// The key was deleted, purged or has expired; with what the marker tells of the record that did
+    /// it, if that was one of ours.
+    Marker(Option<String>),
 }
 
 /// The headers that matter. Looking once through the half dozen that there are is quicker than
@@ -28,6 +30,7 @@ pub(super) struct About<'m> {
     pub(super) subject: Option<&'m str>,
     revision: Option<u64>,
     is_marker: bool,
+    told: Option<&'m str>,
 }
 
 impl<'m> About<'m> {
@@ -51,6 +54,7 @@ impl<'m> About<'m> {
                 "Nats-Sequence" => about.revision = value.parse().ok(),
                 "KV-Operation" => about.is_marker |= matches!(value, "DEL" | "PURGE"),
                 "Nats-Marker-Reason" => about.is_marker = true,
+                MARKER_TELLS => about.told = Some(value),
                 _ => {}
             }
         }
@@ -70,7 +74,7 @@ impl<'m> About<'m> {
 
     fn content(&self, payload: Bytes) -> Content {
         if self.is_marker {
-            Content::Marker
+            Content::Marker(self.told.map(str::to_owned))
         } else {
             Content::Value(payload)
         }
@@ -96,12 +100,21 @@ mod tests {
             headers.insert(name, value);
             content(Some(&headers), Bytes::from_static(b"x"))
         };
-        assert_eq!(with("KV-Operation", "DEL"), Content::Marker);
-        assert_eq!(with("KV-Operation", "PURGE"), Content::Marker);
-        assert_eq!(with("Nats-Marker-Reason", "MaxAge"), Content::Marker);
+        assert_eq!(with("KV-Operation", "DEL"), Content::Marker(None));
+        assert_eq!(with("KV-Operation", "PURGE"), Content::Marker(None));
+        assert_eq!(with("Nats-Marker-Reason", "MaxAge"), Content::Marker(None));
         let value = Content::Value(Bytes::from_static(b"x"));
         assert_eq!(with("KV-Operation", "PUT"), value);
         assert_eq!(with("Nats-Sequence", "1"), value);
         assert_eq!(content(None, Bytes::from_static(b"x")), value);
+        // What only looks like a marker of ours.
+        assert_eq!(with(MARKER_TELLS, "{}"), value);
+        let mut ours = HeaderMap::new();
+        ours.insert("KV-Operation", "DEL");
+        ours.insert(MARKER_TELLS, r#"{"at":5}"#);
+        assert_eq!(
+            content(Some(&ours), Bytes::new()),
+            Content::Marker(Some(r#"{"at":5}"#.to_owned()))
+        );
     }
 }

@@ -226,7 +226,10 @@ impl<'a> Chains<'a> {
             Known::Unread | Known::Absent => Verdict::Write,
             Known::Record { record, .. } => self.comparison.with_record(candidate, value(*record)),
             Known::Stored(found) => match &found.content {
-                Content::Marker => Verdict::Write,
+                Content::Marker(told) => {
+                    self.comparison
+                        .with_marker(candidate, told.as_deref(), &mut self.scratch)
+                }
                 Content::Value(bytes) => {
                     self.comparison
                         .with_stored(candidate, bytes, &mut self.scratch)
@@ -248,8 +251,9 @@ impl<'a> Chains<'a> {
         let mut last = NONE;
         let mut record = self.chains[chain].head;
         while record != NONE {
-            let rejected = self.fates[record as usize] == Fate::Rejected;
-            if !rejected && self.prepared.payload_bytes(record) == stored {
+            let is_value = self.fates[record as usize] != Fate::Rejected
+                && self.prepared.removal(record).is_none();
+            if is_value && self.prepared.payload_bytes(record) == stored {
                 last = record;
             }
             record = self.next[record as usize];
@@ -338,6 +342,9 @@ impl<'a> Chains<'a> {
         let mut report = Report::default();
         for (index, fate) in self.fates.iter().enumerate() {
             match fate {
+                Fate::Written if self.prepared.removal(index as u32).is_some() => {
+                    report.deleted += 1;
+                }
                 Fate::Written => report.written += 1,
                 Fate::Unchanged => report.unchanged += 1,
                 Fate::Rejected => {}

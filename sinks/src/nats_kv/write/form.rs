@@ -2,11 +2,14 @@
 
 use async_nats::{HeaderMap, header};
 
+use super::super::compare::{MARKER_TELLS, Removal};
+use super::super::config::DeleteMode;
 use super::chains::Write;
 use super::prepare::{Limit, Prepared};
 use super::round::Outgoing;
 
 /// How clients of key/value buckets know that a key was deleted.
+const OPERATION: &str = "KV-Operation";
 const REMOVED: &str = "DEL";
 
 /// See the module.
@@ -15,15 +18,18 @@ pub(in super::super) struct Form {
     ttl: Option<header::HeaderValue>,
     /// Whether a write that names a revision may as well name none.
     may_drop_condition: bool,
+    /// How a record removes what is stored.
+    deletes: DeleteMode,
 }
 
 impl Form {
     /// Records live for `ttl_seconds`, if given. `full` says whether writes replace what is there
-    /// anyway.
-    pub(in super::super) fn new(ttl_seconds: Option<u64>, full: bool) -> Self {
+    /// anyway, and `deletes` how a record removes what is stored.
+    pub(in super::super) fn new(ttl_seconds: Option<u64>, full: bool, deletes: DeleteMode) -> Self {
         Self {
             ttl: ttl_seconds.map(|seconds| format!("{seconds}s").as_str().into()),
             may_drop_condition: full,
+            deletes,
         }
     }
 
@@ -35,7 +41,13 @@ impl Form {
         limit: Limit,
     ) -> Result<Write, String> {
         let payload = prepared.payload_bytes(write.record).len();
-        let check = |expected| limit.check(payload + self.header_size(expected));
+        let check = |expected| {
+            let headers = match prepared.removal(write.record) {
+                Some(removal) => size(&self.marker(expected, removal)),
+                None => self.header_size(expected),
+            };
+            limit.check(payload + headers)
+        };
         match check(write.expected) {
             Ok(()) => Ok(write),
             // What was put without a condition before must fit when it is repeated.
@@ -51,7 +63,10 @@ impl Form {
     pub(super) fn message(&self, write: Write, prepared: &Prepared) -> Outgoing {
         Outgoing {
             subject: prepared.subject(write.record),
-            headers: self.headers(write.expected),
+            headers: match prepared.removal(write.record) {
+                Some(removal) => Some(self.marker(write.expected, removal)),
+                None => self.headers(write.expected),
+            },
             payload: prepared.payload(write.record),
         }
     }
@@ -65,9 +80,35 @@ impl Form {
             header::HeaderValue::from(revision),
         );
         match (is_marked, &self.ttl) {
-            (false, _) => headers.insert("KV-Operation", REMOVED),
+            (false, _) => headers.insert(OPERATION, REMOVED),
             (true, Some(ttl)) => headers.insert(header::NATS_MESSAGE_TTL, ttl.clone()),
             (true, None) => {}
+        }
+        headers
+    }
+
+    /// The headers of the marker that a record leaves which removes what is stored. Only a purge
+    /// lets the marker expire as records do: an older value would come to light where a marker goes
+    /// that has history behind it.
+    fn marker(&self, expected: Option<u64>, removal: &Removal) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(revision) = expected {
+            headers.insert(
+                header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
+                header::HeaderValue::from(revision),
+            );
+        }
+        if self.deletes == DeleteMode::Purge {
+            headers.insert(OPERATION, "PURGE");
+            headers.insert(header::NATS_ROLLUP, "sub");
+            if let Some(ttl) = &self.ttl {
+                headers.insert(header::NATS_MESSAGE_TTL, ttl.clone());
+            }
+        } else {
+            headers.insert(OPERATION, REMOVED);
+        }
+        if let Some(told) = &removal.told {
+            headers.insert(MARKER_TELLS, told.as_str());
         }
         headers
     }
@@ -104,4 +145,15 @@ impl Form {
         }
         "NATS/1.0\r\n\r\n".len() + revision.unwrap_or(0) + ttl.unwrap_or(0)
     }
+}
+
+/// The bytes of headers, as the server counts them.
+fn size(headers: &HeaderMap) -> usize {
+    let lines = headers.iter().flat_map(|(name, values)| {
+        let name: &str = name.as_ref();
+        values
+            .iter()
+            .map(move |value| name.len() + ": \r\n".len() + value.as_str().len())
+    });
+    "NATS/1.0\r\n\r\n".len() + lines.sum::<usize>()
 }

@@ -120,6 +120,7 @@ impl StreamWriter {
             &*self.encoder,
             &self.subject_prefix,
             self.limit(),
+            |record| self.comparison.removal(record.value()),
             |record, out| {
                 let start = out.len();
                 self.keys.write(record.value(), out)?;
@@ -144,7 +145,9 @@ impl StreamWriter {
     ) -> Result<Option<Failure>, Failure> {
         if self.mode == RefreshMode::Full && !policy.written_before {
             let all = (0..chains.len()).collect();
+            // A purge takes the history away, which a batch of the server's might not allow.
             let lane = self.fast_lane.as_deref();
+            let lane = lane.filter(|_| !prepared.has_removals());
             return self.write_open(prepared, chains, all, lane, lifeline).await;
         }
         let mut cause = None;

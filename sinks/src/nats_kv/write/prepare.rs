@@ -3,6 +3,7 @@
 //! All payloads of a batch share one buffer and all subjects another; what is published are slices
 //! of them, so a record costs no allocation here.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use async_nats::Subject;
@@ -10,6 +11,8 @@ use bytes::Bytes;
 use singer_target::Encoder;
 use singer_target::Rejection;
 use singer_target::{Batch, Record};
+
+use super::super::compare::Removal;
 
 /// How large a message may be, headers included.
 #[derive(Debug, Clone, Copy)]
@@ -26,17 +29,20 @@ pub(super) struct Prepared {
     places: Vec<(Range<u32>, Range<u32>)>,
     /// How much of a subject stands before the key.
     prefix: usize,
+    /// Records that have no payload, since they remove what is stored.
+    removals: HashMap<u32, Removal>,
     pub(super) rejected: Vec<Rejection>,
 }
 
 impl Prepared {
-    /// Encodes all records of `batch` and lets `write_key` append their keys to `prefix`.`reject` has the last
-    /// word about a key.
+    /// Encodes all records of `batch` but those of which `removal` says that they remove what is
+    /// stored, and lets `write_key` append their keys to `prefix`.
     pub(super) fn new(
         batch: &Batch,
         encoder: &dyn Encoder,
         prefix: &str,
         limit: Limit,
+        removal: impl Fn(Record<'_>) -> Option<Removal>,
         mut write_key: impl FnMut(Record<'_>, &mut String) -> Result<(), String>,
     ) -> Self {
         const TYPICAL_BYTES: usize = 512;
@@ -44,11 +50,16 @@ impl Prepared {
         let mut payloads = Vec::with_capacity(batch.len() * TYPICAL_BYTES);
         let mut subjects = String::with_capacity(batch.len() * (prefix.len() + TYPICAL_KEY));
         let mut places = Vec::with_capacity(batch.len());
+        let mut removals = HashMap::new();
         let mut rejected = Vec::new();
         for (index, record) in batch.records().enumerate() {
             let (payload, subject) = (payloads.len(), subjects.len());
             subjects.push_str(prefix);
             let result = write_key(record, &mut subjects).and_then(|()| {
+                if let Some(removal) = removal(record) {
+                    removals.insert(offset(index), removal);
+                    return Ok(());
+                }
                 encoder
                     .encode(record.value(), &mut payloads)
                     .map_err(|error| error.to_string())?;
@@ -69,6 +80,7 @@ impl Prepared {
             subjects: subjects.into(),
             places,
             prefix: prefix.len(),
+            removals,
             rejected,
         }
     }
@@ -80,6 +92,16 @@ impl Prepared {
     /// Whether the record has neither payload nor key.
     pub(super) fn is_rejected(&self, index: u32) -> bool {
         self.places[index as usize].1.is_empty()
+    }
+
+    /// The record as one that removes what is stored, if it is one.
+    pub(super) fn removal(&self, index: u32) -> Option<&Removal> {
+        self.removals.get(&index)
+    }
+
+    /// Whether there is a record that removes what is stored.
+    pub(super) fn has_removals(&self) -> bool {
+        !self.removals.is_empty()
     }
 
     pub(super) fn payload(&self, index: u32) -> Bytes {
