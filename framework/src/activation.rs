@@ -33,6 +33,14 @@ pub struct Activated {
     pub deleted: u64,
 }
 
+impl Activated {
+    /// This many records were marked or removed.
+    #[must_use]
+    pub fn new(deleted: u64) -> Self {
+        Self { deleted }
+    }
+}
+
 impl Activation {
     /// `now` is the moment that marks give.
     pub(crate) fn new(version: i64, hard: bool, max_fraction: f64, now: String) -> Self {
@@ -90,18 +98,28 @@ impl Activation {
     /// # Errors
     /// If they are more. Nothing must be deleted then.
     pub fn check_share(&self, deleted: u64, stored: u64) -> Result<(), SinkError> {
-        // Counts of records are far below what a float holds exactly.
-        let share = deleted as f64 / stored.max(1) as f64;
-        if share <= self.max_fraction {
-            return Ok(());
-        }
-        Err(SinkError::permanent(format!(
-            "version {} would delete {deleted} of {stored} records, and max_delete_fraction allows \
-             {} of them; nothing was deleted: look whether the tap has read all of its table, or \
-             raise that setting",
-            self.version, self.max_fraction
-        )))
+        let what = format!("version {}", self.version);
+        check_share(&what, deleted, stored, self.max_fraction)
     }
+}
+
+/// Checks that `what` deletes no more than the `max_fraction` of what is stored.
+pub(crate) fn check_share(
+    what: &str,
+    deleted: u64,
+    stored: u64,
+    max_fraction: f64,
+) -> Result<(), SinkError> {
+    // Counts of records are far below what a float holds exactly.
+    let share = deleted as f64 / stored.max(1) as f64;
+    if share <= max_fraction {
+        return Ok(());
+    }
+    Err(SinkError::permanent(format!(
+        "{what} would delete {deleted} of {stored} records, and max_delete_fraction allows \
+         {max_fraction} of them; nothing was deleted: look whether the tap has read all of its \
+         table, or raise that setting"
+    )))
 }
 
 /// Whether a stored record, which is marked as deleted, was marked by a version that `record` is

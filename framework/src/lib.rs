@@ -78,6 +78,7 @@ mod shutdown;
 mod sink;
 mod state;
 mod stream;
+mod stream_end;
 mod target;
 mod telemetry;
 mod validate;
@@ -94,4 +95,5 @@ pub use plugin::{
 };
 pub use sink::{Ending, Rejection, Report, Sink, SinkError};
 pub use stream::Stream;
+pub use stream_end::StreamEnd;
 pub use target::Target;

@@ -10,6 +10,7 @@ use crate::activation::{Activated, Activation};
 use crate::batch::Batch;
 use crate::error::{BoxError, with_causes};
 use crate::stream::Stream;
+use crate::stream_end::StreamEnd;
 use crate::value::Value;
 
 /// Writes batches to a destination.
@@ -134,6 +135,23 @@ pub trait Sink: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Activated, SinkError>> + Send {
         let _ = (stream, activation);
         async { Err(SinkError::permanent("this sink deletes no older versions")) }
+    }
+
+    /// Called once for each stream at the end of a run, however that ends, when no batch is in
+    /// flight: the place to clean up what [`open_stream`](Self::open_stream) has set up, or to
+    /// remove what the run has not written from a table that it replaces. Returns how many stored
+    /// records were removed.
+    ///
+    /// # Errors
+    /// After [`SinkError::Transient`] it is called again. Any error makes the run fail, and no
+    /// later STATE is printed.
+    fn close_stream(
+        &self,
+        stream: &Arc<Stream>,
+        end: &StreamEnd,
+    ) -> impl Future<Output = Result<u64, SinkError>> + Send {
+        let _ = (stream, end);
+        async { Ok(0) }
     }
 
     /// Called once at the end, when no batch is in flight. The last STATE is printed only if this

@@ -18,9 +18,9 @@ pub(crate) struct VersionSettings {
     /// the time in `_sdc_deleted_at`.
     pub(crate) hard_delete: bool,
 
-    /// Fail rather than delete more than this fraction of a stream's records with one
-    /// ACTIVATE_VERSION message: a guard against a tap that could not read all of its table. `1`
-    /// sets no limit.
+    /// Fail rather than delete more than this fraction of a stream's records at once, by an
+    /// ACTIVATE_VERSION message or at the end of a run that overwrites: a guard against a tap that
+    /// could not read all of its table. `1` sets no limit.
     #[schemars(range(min = 0, max = 1))]
     pub(crate) max_delete_fraction: f64,
 }

@@ -16,6 +16,7 @@ use crate::run_error::RunError;
 use crate::sink::{Ending, SinkError};
 use crate::state::{Ticket, Tickets};
 use crate::stream::Stream;
+use crate::stream_end::StreamEnd;
 use crate::value::Value;
 
 /// The batches in flight.
@@ -110,6 +111,24 @@ impl Delivery {
                         stream.name(),
                         activation.version()
                     );
+                    pauses.wait(&self.retry.shutdown, &what, error).await?;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Lets the sink end a stream. Returns how many stored records it has removed.
+    pub(super) async fn close_stream(
+        &self,
+        stream: &Arc<Stream>,
+        end: &StreamEnd,
+    ) -> Result<u64, SinkError> {
+        let mut pauses = self.retry.pauses();
+        loop {
+            match self.sink.close_stream(stream, end).await {
+                Err(error @ SinkError::Transient(_)) => {
+                    let what = format!("the end of stream '{}'", stream.name());
                     pauses.wait(&self.retry.shutdown, &what, error).await?;
                 }
                 outcome => return outcome,

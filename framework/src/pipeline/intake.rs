@@ -38,6 +38,8 @@ pub(super) struct Intake {
     pub(super) mapped: Tape,
     columns: Columns,
     stamp: Stamp,
+    /// The line of the last STATE.
+    last_state: u64,
     /// Bytes of all open batches.
     open_bytes: usize,
     /// Tapes of batches that are done, whose memory the next ones use.
@@ -53,6 +55,8 @@ struct Source {
     batch: Option<OpenBatch>,
     /// When that was opened.
     batched_at: String,
+    /// The last line of the input that was about it.
+    last_line: u64,
 }
 
 impl Intake {
@@ -65,6 +69,7 @@ impl Intake {
             mapped: Tape::new(),
             columns,
             stamp: Stamp::new(columns, versions),
+            last_state: 0,
             open_bytes: 0,
             spare: SpareTapes::default(),
         }
@@ -85,6 +90,15 @@ impl Intake {
         self.streams
             .get(name)
             .map(|source| Arc::clone(&source.stream))
+    }
+
+    /// All streams, and whether a STATE follows the last line that was about each.
+    pub(super) fn ends(&self) -> Vec<(Arc<Stream>, bool)> {
+        let end = |source: &Source| {
+            let is_followed = source.last_line < self.last_state;
+            (Arc::clone(&source.stream), is_followed)
+        };
+        self.streams.values().map(end).collect()
     }
 
     /// When the oldest open batch was opened.
@@ -135,6 +149,7 @@ impl Pipeline {
             },
             Ok(Message::State(Some(state))) => {
                 self.ledger.state(state.to_json());
+                self.intake.last_state = number;
                 Ok(())
             }
             Ok(Message::State(None)) => Ok(()),
@@ -176,6 +191,7 @@ impl Pipeline {
             return Err(before_schema(number, message.stream));
         };
         let ticket = self.ledger.admit();
+        source.last_line = number;
         let stream = &source.stream;
         let rules = Rules {
             validate: self.settings.validate_records,
@@ -316,6 +332,7 @@ impl Pipeline {
                 flattening,
                 batch: None,
                 batched_at: String::new(),
+                last_line: number,
             },
         );
         Ok(())

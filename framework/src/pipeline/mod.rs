@@ -8,6 +8,7 @@
 //! back. Both are parts of one [`Pipeline`] that a single task owns, so there are no locks.
 
 mod activation;
+mod closing;
 mod delivery;
 mod files;
 mod intake;
@@ -166,7 +167,10 @@ impl Pipeline {
         } else {
             Ending::Early
         };
+        let closed_streams = self.close_streams(complete).await;
+        self.note_failure(&closed_streams);
         let closed = self.delivery.close(ending).await;
+        let closed = closed_streams.and(closed.map_err(RunError::from));
         let emitted = self.sync_dead_letter().and_then(|()| {
             if closed.is_ok() {
                 self.collect_state();

@@ -8,6 +8,7 @@ use crate::activation::{Activated, Activation};
 use crate::batch::Batch;
 use crate::sink::{Ending, Report, Sink, SinkError};
 use crate::stream::Stream;
+use crate::stream_end::StreamEnd;
 use crate::value::Value;
 
 /// The engine's side of a [`Sink`]: the same, with its futures boxed.
@@ -23,6 +24,11 @@ pub(crate) trait ErasedSink: Send + Sync {
         stream: &'a Arc<Stream>,
         activation: &'a Activation,
     ) -> BoxFuture<'a, Result<Activated, SinkError>>;
+    fn close_stream<'a>(
+        &'a self,
+        stream: &'a Arc<Stream>,
+        end: &'a StreamEnd,
+    ) -> BoxFuture<'a, Result<u64, SinkError>>;
     fn close(&self, ending: Ending) -> BoxFuture<'_, Result<(), SinkError>>;
 }
 
@@ -57,6 +63,14 @@ impl<S: Sink> ErasedSink for S {
         activation: &'a Activation,
     ) -> BoxFuture<'a, Result<Activated, SinkError>> {
         Box::pin(Sink::activate_version(self, stream, activation))
+    }
+
+    fn close_stream<'a>(
+        &'a self,
+        stream: &'a Arc<Stream>,
+        end: &'a StreamEnd,
+    ) -> BoxFuture<'a, Result<u64, SinkError>> {
+        Box::pin(Sink::close_stream(self, stream, end))
     }
 
     fn close(&self, ending: Ending) -> BoxFuture<'_, Result<(), SinkError>> {

@@ -40,17 +40,17 @@ use singer_target::catalog::Catalog;
 use singer_target::check::Finding;
 use singer_target::config::Problem;
 use singer_target::{CheckPlugin, DiscoverPlugin, Encoders, SinkContext, SinkEntry, SinkPlugin};
-use singer_target::{Ending, Report, Sink, SinkError};
+use singer_target::{Ending, Report, Sink, SinkError, StreamEnd};
 
 use bucket::Bucket;
 use compare::Comparison;
 use config::NatsKvConfig;
-use config::{DeleteMode, KeyFormat, RefreshMode, ReviveDeleted, WritePath};
+use config::{DeleteMode, KeyFormat, LoadMethod, RefreshMode, ReviveDeleted, WritePath};
 use connect::Connection;
 use error::Failure;
 use key::{Collisions, KeyRules, KeyWriter};
 use read::{Reader, Way};
-use write::{Form, Identity, Lane, Lifeline, Novelty, StoredSizes, StreamWriter, Window};
+use write::{Form, Identity, Lane, Lifeline, Novelty, StoredSizes, StreamWriter, Sweep, Window};
 
 inventory::submit! {
     SinkEntry::of::<NatsKv>().with_check::<NatsKv>().with_discover::<NatsKv>()
@@ -174,8 +174,28 @@ impl Sink for NatsKv {
         activation: &Activation,
     ) -> Result<Activated, SinkError> {
         let writer = self.writer_of(stream)?;
+        let deleted = writer
+            .sweep(&Sweep::Activation(activation), self.lifeline().await?)
+            .await
+            .map_err(Failure::into_sink_error)?;
+        Ok(Activated::new(deleted))
+    }
+
+    async fn close_stream(&self, stream: &Arc<Stream>, end: &StreamEnd) -> Result<u64, SinkError> {
+        if self.config.load_method != LoadMethod::Overwrite {
+            return Ok(0);
+        }
+        let writer = self.writer_of(stream)?;
+        if let Some(gap) = end.gap() {
+            tracing::warn!(
+                "stream '{}': nothing of earlier runs was deleted (load_method 'overwrite'): {gap}",
+                stream.name()
+            );
+            return Ok(0);
+        }
+        let since = writer.began_at;
         writer
-            .activate(activation, self.lifeline().await?)
+            .sweep(&Sweep::Overwrite { since, end }, self.lifeline().await?)
             .await
             .map_err(Failure::into_sink_error)
     }
@@ -287,6 +307,7 @@ impl NatsKv {
             max_value_size: bucket.max_value_size(),
             mode,
             keep_history: bucket.history() != Some(1),
+            began_at: bucket.last_revision,
             sizes: StoredSizes::default(),
             novelty: Novelty::default(),
             form: Form::new(

@@ -38,6 +38,8 @@ pub(super) struct Bucket {
     pub(super) api_level: u64,
     /// The server's clock, if it said.
     pub(super) server_time: Option<String>,
+    /// The revision of its newest value when it was opened.
+    pub(super) last_revision: u64,
     /// How many values it holds, markers and history included.
     pub(super) messages: u64,
     /// How many keys it holds, deleted ones included.
@@ -155,6 +157,7 @@ impl Bucket {
             created: info["created"].as_str().unwrap_or_default().to_owned(),
             api_level,
             server_time: info["ts"].as_str().map(str::to_owned),
+            last_revision: info["state"]["last_seq"].as_u64().unwrap_or_default(),
             messages: info["state"]["messages"].as_u64().unwrap_or_default(),
             subjects: info["state"]["num_subjects"].as_u64().unwrap_or_default(),
             config,

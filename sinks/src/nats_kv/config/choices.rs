@@ -154,6 +154,18 @@ pub enum DeleteMode {
     Purge,
 }
 
+/// What becomes of the records of earlier runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LoadMethod {
+    /// A record takes the place of the one that has its key; all others stay.
+    #[default]
+    Upsert,
+    /// At the end of a run that has loaded all of a stream, what it has not written is deleted.
+    Overwrite,
+}
+
 /// How writes are acknowledged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -5,8 +5,8 @@ mod choices;
 mod validate;
 
 pub use choices::{
-    BucketStorage, DeleteMode, KeyFormat, KeyFrom, RefreshMode, RefreshModeName, ReplicationKey,
-    ReviveDeleted, Urls, WritePath,
+    BucketStorage, DeleteMode, KeyFormat, KeyFrom, LoadMethod, RefreshMode, RefreshModeName,
+    ReplicationKey, ReviveDeleted, Urls, WritePath,
 };
 
 use std::collections::BTreeMap;
@@ -131,6 +131,13 @@ pub struct NatsKvConfig {
     /// How records are stored: `json` if not given, or `msgpack`. Stored values are read in
     /// either, so it may be changed at any time.
     pub encoding: Option<String>,
+    /// What becomes of a stream's records of earlier runs. `upsert`: they stay until a record with
+    /// their key comes. `overwrite`, for streams that the tap reads as a whole in each run: when the
+    /// input has ended in order, keys of the stream that were not written since the run began are
+    /// deleted, and none if it cannot be known that the tap has sent all; it needs
+    /// `refresh_mode: full`. `append-only` is not for a bucket, which has one value a key:
+    /// `bucket_history` keeps earlier ones.
+    pub load_method: LoadMethod,
     /// Which records are written. `newer`: those whose replication key is greater than the stored
     /// one; without a replication key, those whose data differ. `same`: those whose replication
     /// key is greater or equal; without one, all. `full`: all, without a look at what is stored.
@@ -207,6 +214,7 @@ impl Default for NatsKvConfig {
             key_from: KeyFrom::default(),
             msgpack: None,
             encoding: None,
+            load_method: LoadMethod::default(),
             refresh_mode: RefreshModeName::default(),
             replication_key: None,
             revive_deleted: ReviveDeleted::default(),

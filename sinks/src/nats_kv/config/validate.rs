@@ -5,7 +5,7 @@ use std::path::Path;
 use async_nats::ServerAddr;
 use singer_target::config::Problem;
 
-use super::{NatsKvConfig, STREAM_PLACEHOLDER, is_bucket_character};
+use super::{LoadMethod, NatsKvConfig, RefreshMode, STREAM_PLACEHOLDER, is_bucket_character};
 use crate::nats_kv::key;
 
 /// A stream's name is a file name on the server; it refuses longer ones.
@@ -174,6 +174,15 @@ impl NatsKvConfig {
             problems.push(Problem::new(
                 "msgpack",
                 "contradicts 'encoding'; give only 'encoding'",
+            ));
+        }
+        if self.load_method == LoadMethod::Overwrite
+            && RefreshMode::from(self.refresh_mode) != RefreshMode::Full
+        {
+            problems.push(Problem::new(
+                "load_method",
+                "'overwrite' deletes what a run has not written, so it has to write every record: \
+                 set refresh_mode to 'full'",
             ));
         }
     }

@@ -2,7 +2,7 @@
 
 use async_nats::{HeaderMap, header};
 
-use super::super::compare::{MARKER_TELLS, Removal};
+use super::super::compare::MARKER_TELLS;
 use super::super::config::DeleteMode;
 use super::chains::Write;
 use super::prepare::{Limit, Prepared};
@@ -43,7 +43,7 @@ impl Form {
         let payload = prepared.payload_bytes(write.record).len();
         let check = |expected| {
             let headers = match prepared.removal(write.record) {
-                Some(removal) => size(&self.marker(expected, removal)),
+                Some(removal) => size(&self.marker(expected, removal.told.as_deref())),
                 None => self.header_size(expected),
             };
             limit.check(payload + headers)
@@ -64,7 +64,7 @@ impl Form {
         Outgoing {
             subject: prepared.subject(write.record),
             headers: match prepared.removal(write.record) {
-                Some(removal) => Some(self.marker(write.expected, removal)),
+                Some(removal) => Some(self.marker(write.expected, removal.told.as_deref())),
                 None => self.headers(write.expected),
             },
             payload: prepared.payload(write.record),
@@ -74,23 +74,17 @@ impl Form {
     /// The headers of the write that deletes what has this `revision`: by a mark in the record,
     /// or by a marker in its place.
     pub(super) fn deletion(&self, revision: u64, is_marked: bool) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
-            header::HeaderValue::from(revision),
-        );
-        match (is_marked, &self.ttl) {
-            (false, _) => headers.insert(OPERATION, REMOVED),
-            (true, Some(ttl)) => headers.insert(header::NATS_MESSAGE_TTL, ttl.clone()),
-            (true, None) => {}
+        if is_marked {
+            self.headers(Some(revision)).unwrap_or_default()
+        } else {
+            self.marker(Some(revision), None)
         }
-        headers
     }
 
-    /// The headers of the marker that a record leaves which removes what is stored. Only a purge
+    /// The headers of a marker in the place of what is stored. Only a purge
     /// lets the marker expire as records do: an older value would come to light where a marker goes
     /// that has history behind it.
-    fn marker(&self, expected: Option<u64>, removal: &Removal) -> HeaderMap {
+    fn marker(&self, expected: Option<u64>, told: Option<&str>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if let Some(revision) = expected {
             headers.insert(
@@ -107,8 +101,8 @@ impl Form {
         } else {
             headers.insert(OPERATION, REMOVED);
         }
-        if let Some(told) = &removal.told {
-            headers.insert(MARKER_TELLS, told.as_str());
+        if let Some(told) = told {
+            headers.insert(MARKER_TELLS, told);
         }
         headers
     }

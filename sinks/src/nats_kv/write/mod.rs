@@ -1,6 +1,5 @@
 //! Writing a batch: decide, publish, wait for the acks, decide again what was in conflict.
 
-mod activation;
 mod answer;
 mod chains;
 mod fast;
@@ -11,6 +10,7 @@ mod novelty;
 mod prepare;
 mod round;
 mod sizes;
+mod sweep;
 mod window;
 
 pub(super) use fast::Lane;
@@ -19,6 +19,7 @@ pub(super) use identity::Identity;
 pub(super) use lifeline::Lifeline;
 pub(super) use novelty::Novelty;
 pub(super) use sizes::StoredSizes;
+pub(super) use sweep::Sweep;
 pub(super) use window::Window;
 
 use std::hash::{BuildHasher, RandomState};
@@ -66,6 +67,8 @@ pub(super) struct StreamWriter {
     pub(super) max_value_size: Option<usize>,
     pub(super) mode: RefreshMode,
     pub(super) keep_history: bool,
+    /// The revision of the bucket's newest value when the run began.
+    pub(super) began_at: u64,
     /// How large the stored values are.
     pub(super) sizes: StoredSizes,
     /// Whether keys are likely to be new.

@@ -1,21 +1,73 @@
-//! ACTIVATE_VERSION: entries of an older version are marked or deleted, each by compare-and-set at
-//! the revision that was seen.
+//! Sweeps: passes over the stored entries of a stream that delete some of them, each by
+//! compare-and-set at the revision that was seen.
 //!
-//! A key alone does not tell whose entry it is: below `a.` there may be entries of a stream `a.b`,
-//! or of somebody else. An entry is taken for one of the stream only if its own key properties give
-//! its key, and is deleted only if it has a version that is older.
+//! ACTIVATE_VERSION deletes what is of an older version; `load_method: overwrite`, at the end of a
+//! run, what was not written since it began. A key alone does not tell whose entry it is: below
+//! `a.` there may be entries of a stream `a.b`, or of somebody else. An entry is taken for one of
+//! the stream only if its own key properties give its key.
 
 use async_nats::Subject;
 use bytes::Bytes;
-use singer_target::Encoder;
-use singer_target::activation::{Activated, Activation};
+use singer_target::activation::Activation;
 use singer_target::value::{Tape, Value};
+use singer_target::{Encoder, SinkError, StreamEnd};
 
 use super::super::error::Failure;
 use super::super::read::{Content, Found};
 use super::super::scan::{Page, Scan};
 use super::round::{Outgoing, Round};
 use super::{Lifeline, MAX_CONFLICTS, StreamWriter, jitter};
+
+/// Which entries are deleted.
+pub(in super::super) enum Sweep<'a> {
+    /// Those of an older version.
+    Activation(&'a Activation),
+    /// Those that have not been written since this revision.
+    Overwrite { since: u64, end: &'a StreamEnd },
+}
+
+impl Sweep<'_> {
+    /// Whether an entry might be deleted, as far as its revision tells.
+    fn concerns(&self, found: &Found) -> bool {
+        match self {
+            Self::Activation(_) => true,
+            Self::Overwrite { since, .. } => found.revision <= *since,
+        }
+    }
+
+    /// Whether an entry is deleted that may be.
+    fn deletes(&self, entry: Value<'_>) -> bool {
+        match self {
+            Self::Activation(activation) => activation.deletes(entry),
+            Self::Overwrite { .. } => true,
+        }
+    }
+
+    /// The mark of a deletion, if it is not removed; in `into`.
+    fn mark(&self, entry: Value<'_>, into: &mut Tape) -> bool {
+        match self {
+            Self::Activation(activation) if !activation.is_hard() => {
+                activation.mark(entry, into);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn is_limited(&self) -> bool {
+        match self {
+            Self::Activation(activation) => activation.is_limited(),
+            Self::Overwrite { end, .. } => end.is_limited(),
+        }
+    }
+
+    fn check_share(&self, deleted: u64, stored: u64) -> Result<(), SinkError> {
+        match self {
+            Self::Activation(activation) => activation.check_share(deleted, stored),
+            Self::Overwrite { end, .. } => end.check_share(deleted, stored),
+        }
+    }
+}
 
 /// An entry that is to be deleted.
 struct Old {
@@ -26,31 +78,29 @@ struct Old {
 }
 
 impl StreamWriter {
-    /// Deletes the entries of older versions.
-    pub(in super::super) async fn activate(
+    /// Deletes the entries that `sweep` says. Returns how many.
+    pub(in super::super) async fn sweep(
         &self,
-        activation: &Activation,
+        sweep: &Sweep<'_>,
         mut lifeline: Lifeline,
-    ) -> Result<Activated, Failure> {
+    ) -> Result<u64, Failure> {
         self.bucket.verify_once(&mut lifeline).await?;
-        let mut activated = Activated::default();
+        let mut deleted = 0;
         let Some(filter) = self.keys.filter() else {
-            return Ok(activated);
+            return Ok(deleted);
         };
-        if activation.is_limited() {
-            self.check_share(&filter, activation, &mut lifeline).await?;
+        if sweep.is_limited() {
+            self.check_share(&filter, sweep, &mut lifeline).await?;
         }
         let mut scan = self.scan(&filter, &mut lifeline).await?;
         let mut scratch = Scratch::default();
         loop {
             let page = self.page(&mut scan, &mut lifeline).await?;
             if page.is_empty() {
-                return Ok(activated);
+                return Ok(deleted);
             }
-            let old = self.choose(page, activation, &mut scratch)?;
-            activated.deleted += self
-                .delete(old, activation, &mut scratch, &mut lifeline)
-                .await?;
+            let old = self.choose(page, sweep, &mut scratch)?;
+            deleted += self.delete(old, sweep, &mut scratch, &mut lifeline).await?;
         }
     }
 
@@ -58,7 +108,7 @@ impl StreamWriter {
     async fn check_share(
         &self,
         filter: &str,
-        activation: &Activation,
+        sweep: &Sweep<'_>,
         lifeline: &mut Lifeline,
     ) -> Result<(), Failure> {
         let (mut deleted, mut stored) = (0, 0);
@@ -72,11 +122,11 @@ impl StreamWriter {
             for (key, found) in &page {
                 if let Some((_, entry)) = self.entry(key, found, &mut scratch.stored) {
                     stored += 1;
-                    deleted += u64::from(activation.deletes(entry));
+                    deleted += u64::from(sweep.concerns(found) && sweep.deletes(entry));
                 }
             }
         }
-        activation
+        sweep
             .check_share(deleted, stored)
             .map_err(|error| Failure::Permanent(error.to_string()))
     }
@@ -114,22 +164,24 @@ impl StreamWriter {
     fn choose(
         &self,
         page: Page,
-        activation: &Activation,
+        sweep: &Sweep<'_>,
         scratch: &mut Scratch,
     ) -> Result<Vec<Old>, Failure> {
         let mut old = Vec::new();
         for (key, found) in page {
+            if !sweep.concerns(&found) {
+                continue;
+            }
             let Some((encoder, entry)) = self.entry(&key, &found, &mut scratch.stored) else {
                 continue;
             };
-            if !activation.deletes(entry) {
+            if !sweep.deletes(entry) {
                 continue;
             }
-            let marked = if activation.is_hard() {
-                None
-            } else {
-                activation.mark(entry, &mut scratch.marked);
+            let marked = if sweep.mark(entry, &mut scratch.marked) {
                 Some(self.encode(&key, encoder, &scratch.marked)?)
+            } else {
+                None
             };
             old.push(Old {
                 key,
@@ -166,7 +218,7 @@ impl StreamWriter {
     async fn delete(
         &self,
         mut old: Vec<Old>,
-        activation: &Activation,
+        sweep: &Sweep<'_>,
         scratch: &mut Scratch,
         lifeline: &mut Lifeline,
     ) -> Result<u64, Failure> {
@@ -197,7 +249,7 @@ impl StreamWriter {
             let again = again
                 .filter_map(|(key, found)| Some(((*key).to_owned(), found?)))
                 .collect();
-            old = self.choose(again, activation, scratch)?;
+            old = self.choose(again, sweep, scratch)?;
         }
         Ok(deleted)
     }
