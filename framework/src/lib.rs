@@ -17,6 +17,7 @@
 //! | what you are given | |
 //! |---|---|
 //! | [`Batch`], [`Record`], [`Stream`] | what a sink writes |
+//! | [`DeadLetters`] | records that could not be loaded, for a sink that can keep them |
 //! | [`activation`] | which stored records a new version of a table deletes |
 //! | [`value`] | JSON, exact to the last digit |
 //! | [`SinkContext`], [`Encoders`] | what a sink is opened with |
@@ -85,6 +86,7 @@ mod validate;
 pub mod value;
 
 pub use batch::{Batch, Record};
+pub use dead_letter::DeadLetters;
 pub use encoder::Encoder;
 pub use error::BoxError;
 /// For registering plugins: `inventory::submit!`.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::activation::{Activated, Activation};
 use crate::batch::Batch;
+use crate::dead_letter::DeadLetters;
 use crate::error::{BoxError, with_causes};
 use crate::stream::Stream;
 use crate::stream_end::StreamEnd;
@@ -152,6 +153,23 @@ pub trait Sink: Send + Sync + 'static {
     ) -> impl Future<Output = Result<u64, SinkError>> + Send {
         let _ = (stream, end);
         async { Ok(0) }
+    }
+
+    /// Keeps records that could not be loaded where
+    /// [`SinkPlugin::DEAD_LETTER_SETTING`](crate::SinkPlugin::DEAD_LETTER_SETTING) says, apart from
+    /// all others. What is kept must be Singer messages: a RECORD of `letters` after their SCHEMA.
+    ///
+    /// Called between batches while others are in flight, only if that setting is set.
+    ///
+    /// # Errors
+    /// `Ok` says that all of them are durable, and a later STATE may say so. After
+    /// [`SinkError::Transient`] it is called again with the same; any other error ends the run.
+    fn write_dead_letters(
+        &self,
+        letters: &DeadLetters,
+    ) -> impl Future<Output = Result<(), SinkError>> + Send {
+        let _ = letters;
+        async { Err(SinkError::permanent("this sink keeps no dead letters")) }
     }
 
     /// Called once at the end, when no batch is in flight. The last STATE is printed only if this

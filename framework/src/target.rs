@@ -173,7 +173,9 @@ impl Target {
             })?),
         };
         let dead_letter = match (target.on_invalid_record, &target.dead_letter_file) {
-            (OnInvalidRecord::DeadLetter, Some(path)) => Some(DeadLetter::open(path)?),
+            (OnInvalidRecord::DeadLetter, Some(path)) => Some(DeadLetter::in_file(path)?),
+            // Then the sink has a place for it, or the settings would have been refused.
+            (OnInvalidRecord::DeadLetter, None) => Some(DeadLetter::at_sink()),
             _ => None,
         };
         let sink = tokio::select! {

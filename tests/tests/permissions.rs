@@ -8,8 +8,8 @@ use target_tests::server_binary::{NEWEST, OLDEST};
 use target_tests::singer::{record, schema, state};
 use target_tests::target::Target;
 
-/// Subjects to publish to, for the bucket `b`.
-const PUBLISH: [&str; 7] = [
+/// Subjects to publish to, for the bucket `b` and the dead letter `d`.
+const PUBLISH: [&str; 10] = [
     "$JS.API.INFO",
     "$JS.API.STREAM.INFO.KV_b",
     "$JS.API.STREAM.CREATE.KV_b",
@@ -17,6 +17,9 @@ const PUBLISH: [&str; 7] = [
     "$JS.API.DIRECT.GET.KV_b",
     "$JS.API.DIRECT.GET.KV_b.>",
     "$KV.b.>",
+    "$JS.API.STREAM.INFO.d",
+    "$JS.API.STREAM.CREATE.d",
+    "d.>",
 ];
 
 /// A server whose user `ann` may do this and nothing else.
@@ -33,16 +36,20 @@ fn server(version: &str, publish: &[&str]) -> NatsServer {
 }
 
 fn input(b: u64) -> String {
-    let mut input = schema("s", json!({"id": {}}), &["id"]);
+    let mut input = schema("s", json!({"id": {}, "b": {"type": "integer"}}), &["id"]);
     for id in 0..500 {
         input += &record("s", json!({"id": id, "b": b}));
     }
+    // Not an integer, so that the dead letter is written.
+    input += &record("s", json!({"id": 500, "b": "none"}));
     input + &state(json!({"b": b}))
 }
 
 fn case(server: &NatsServer, user: &str) -> Case {
     Case::on(server)
         .set("bucket", "b")
+        .set("on_invalid_record", "dead_letter")
+        .set("dead_letter_stream", "d")
         .set("user", user)
         .set("password", "secret")
         .set("request_timeout_seconds", 2)
@@ -77,7 +84,7 @@ fn check_names_the_missing_subject() {
         let outcome = Target::with_config_and(case(&server, "ann").settings, &["check"]).run("");
         let said = outcome.stdout + &outcome.stderr;
         let named = missing.trim_end_matches('>');
-        // The bucket is there, so that it could not be created is no matter.
+        // Both are there, so that they could not be created is no matter.
         if missing.contains("CREATE") {
             assert_eq!(outcome.code, Some(0), "{said}");
         } else {

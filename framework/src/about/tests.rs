@@ -99,7 +99,7 @@ fn text() {
           - fail: End the run with an error. What came before is loaded, and no state past
             it is written.
           - skip: Leave it out, count it and log it. The record is lost to the destination.
-          - dead_letter: Append it to `dead_letter_file` with the reason, and go on.
+          - dead_letter: Keep it in the dead letter with the reason, and go on.
 
       wait_seconds = 0.5
           a number, 0 or more; TARGET_X_WAIT_SECONDS
@@ -154,7 +154,7 @@ fn json() {
             "enumDescriptions": [
               "End the run with an error. What came before is loaded, and no state past it is written.",
               "Leave it out, count it and log it. The record is lost to the destination.",
-              "Append it to `dead_letter_file` with the reason, and go on."
+              "Keep it in the dead letter with the reason, and go on."
             ]
           },
           "wait_seconds": {
@@ -260,7 +260,7 @@ fn markdown() {
     |---|---|
     | `fail` | End the run with an error. What came before is loaded, and no state past it is written. |
     | `skip` | Leave it out, count it and log it. The record is lost to the destination. |
-    | `dead_letter` | Append it to `dead_letter_file` with the reason, and go on. |
+    | `dead_letter` | Keep it in the dead letter with the reason, and go on. |
 
     - Default: `"skip"`
     - Environment: `TARGET_X_MODE`

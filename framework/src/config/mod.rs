@@ -67,7 +67,7 @@ pub use problem::Problem;
 pub(crate) use schema::{Section, SectionDocs, Setting, SettingsSchema};
 pub use secret::Secret;
 pub(crate) use source::Sources;
-pub(crate) use target::{OnInvalidRecord, TargetSettings};
+pub(crate) use target::{OnInvalidRecord, TargetSettings, dead_letter_rule};
 pub(crate) use versions::VersionSettings;
 
 use schemars::JsonSchema;

@@ -55,7 +55,7 @@ pub(crate) struct SectionDocs {
 pub(crate) struct SettingsSchema {
     sections: Vec<SectionDocs>,
     settings: Vec<Setting>,
-    /// What must hold between settings, one schema for each section that has such rules.
+    /// What must hold between settings, each rule as a schema.
     rules: Vec<Value>,
 }
 
@@ -89,6 +89,13 @@ impl SettingsSchema {
         }
         ConfigError::unless_empty(problems)?;
         Ok(merged)
+    }
+
+    /// Adds what must hold between settings of several sections.
+    #[must_use]
+    pub(crate) fn with_rule(mut self, rule: Value) -> Self {
+        self.rules.push(rule);
+        self
     }
 
     /// Keeps the section's texts and rules, and returns its settings.

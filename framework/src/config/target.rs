@@ -4,17 +4,11 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// How records are read, checked and batched, and when state is written: the same in every target.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(extend(
-    "if" = {
-        "properties": { "on_invalid_record": { "const": "dead_letter" } },
-        "required": ["on_invalid_record"],
-    },
-    "then" = { "required": ["dead_letter_file"] },
-))]
 pub(crate) struct TargetSettings {
     /// Check every record against the JSON Schema of its stream before it is loaded.
     ///
@@ -73,6 +67,21 @@ pub(crate) struct TargetSettings {
     pub(crate) max_retry_seconds: f64,
 }
 
+/// The rule that dead letters have one place: the file, or what a setting of the sink names.
+pub(crate) fn dead_letter_rule(of_sink: Option<&str>) -> Value {
+    let file = json!({"required": ["dead_letter_file"]});
+    json!({
+        "if": {
+            "properties": {"on_invalid_record": {"const": "dead_letter"}},
+            "required": ["on_invalid_record"],
+        },
+        "then": match of_sink {
+            None => file,
+            Some(setting) => json!({"oneOf": [file, {"required": [setting]}]}),
+        },
+    })
+}
+
 impl Default for TargetSettings {
     fn default() -> Self {
         Self {
@@ -98,6 +107,6 @@ pub(crate) enum OnInvalidRecord {
     Fail,
     /// Leave it out, count it and log it. The record is lost to the destination.
     Skip,
-    /// Append it to `dead_letter_file` with the reason, and go on.
+    /// Keep it in the dead letter with the reason, and go on.
     DeadLetter,
 }

@@ -25,6 +25,8 @@ struct SinkSettings {
     mode: Option<OnInvalidRecord>,
     /// Port.
     port: Option<std::num::NonZeroU16>,
+    /// Where invalid records go.
+    dead_letter_table: Option<String>,
 }
 
 const TARGET: Section = Section::of::<TargetSettings>("Target");
@@ -55,7 +57,9 @@ impl Drop for Folder {
 }
 
 fn load_with(files: &[String], variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-    let schema = SettingsSchema::new(&[TARGET, SINK]).expect("no duplicates");
+    let schema = SettingsSchema::new(&[TARGET, SINK])
+        .expect("no duplicates")
+        .with_rule(dead_letter_rule(Some("dead_letter_table")));
     let environment = variables.iter().copied().collect();
     Settings::load("target-x", &Sources::new(files, environment), &schema)
 }
@@ -193,9 +197,25 @@ fn missing_settings_say_why_they_are_needed() {
     );
     assert_snapshot!(text, @r"
     bucket: is not set but is required; allowed: a string that is not empty
-    dead_letter_file: is not set but is required when on_invalid_record is dead_letter; allowed: the path of a file
     password: is not set but is required when user is set; allowed: a string of at least 3 characters
+    dead_letter_file: is not set but is required when on_invalid_record is dead_letter, or dead_letter_table; allowed: the path of a file
     ");
+}
+
+#[test]
+fn dead_letters_have_one_place() {
+    let with =
+        |place: &str| format!(r#"{{"bucket": "b", "on_invalid_record": "dead_letter", {place}}}"#);
+    let both = problems(
+        "places",
+        &with(r#""dead_letter_file": "f", "dead_letter_table": "t""#),
+    );
+    assert_snapshot!(both, @"dead_letter_file: is set, and so is dead_letter_table; only one of them can be used when on_invalid_record is dead_letter (set by config.json)");
+    let folder = Folder::new("place");
+    for place in [r#""dead_letter_file": "f""#, r#""dead_letter_table": "t""#] {
+        let file = folder.file("config.json", &with(place));
+        assert!(load_with(&[file], &[]).is_ok(), "{place}");
+    }
 }
 
 #[test]
@@ -288,7 +308,7 @@ fn no_setting_is_both_ours_and_foreign() {
 fn schemas_are_plain() {
     let schema = SettingsSchema::new(&[TARGET, SINK]).expect("no duplicates");
     let shown = |name: &str| schema.get(name).expect("a setting").schema().to_string();
-    assert_snapshot!(shown("mode"), @r#"{"description":"Mode.","type":"string","enum":["fail","skip","dead_letter"],"enumDescriptions":["End the run with an error. What came before is loaded, and no state past it is written.","Leave it out, count it and log it. The record is lost to the destination.","Append it to `dead_letter_file` with the reason, and go on."]}"#);
+    assert_snapshot!(shown("mode"), @r#"{"description":"Mode.","type":"string","enum":["fail","skip","dead_letter"],"enumDescriptions":["End the run with an error. What came before is loaded, and no state past it is written.","Leave it out, count it and log it. The record is lost to the destination.","Keep it in the dead letter with the reason, and go on."]}"#);
     assert_snapshot!(shown("password"), @r#"{"type":"string","secret":true,"writeOnly":true,"description":"The password of `user`.","minLength":3}"#);
     assert_snapshot!(shown("batch_size_rows"), @r#"{"type":"integer","default":1000,"minimum":1,"description":"Write a batch when it holds this many records.","maximum":100000}"#);
     assert_snapshot!(shown("dead_letter_file"), @r#"{"type":"string","description":"The file that invalid records are appended to, as JSON lines with the reason, when `on_invalid_record` is `dead_letter`.\n\nIt holds the records as they came, so protect it as you protect the data.","examples":["dead-letter.jsonl"],"format":"file-path"}"#);

@@ -112,26 +112,48 @@ fn explain(
     (setting.name.clone(), message)
 }
 
-/// An error about the settings together: one is missing.
+/// An error about the settings together: one is missing, or there is one too many.
 fn explain_rule(
     error: &ValidationError<'_>,
     schema: &SettingsSchema,
     document: &Value,
 ) -> (String, String) {
-    let missing = match error.kind() {
-        Kind::Required { property } => property.as_str(),
-        _ => None,
+    let rule = error.schema_path().to_string();
+    let (first, others) = match error.kind() {
+        Kind::Required { property } => (property.as_str(), Vec::new()),
+        Kind::OneOfNotValid { .. } | Kind::OneOfMultipleValid { .. } => {
+            let mut names = alternatives(&rule, document).into_iter();
+            (names.next(), names.collect())
+        }
+        _ => (None, Vec::new()),
     };
-    let Some(setting) = missing.and_then(|name| schema.get(name)) else {
+    let Some(setting) = first.and_then(|name| schema.get(name)) else {
         return ("settings".to_owned(), error.masked().to_string());
     };
-    let rule = error.schema_path().to_string();
-    let because = reason(&rule, &setting.name, error.instance(), document);
-    let message = format!(
-        "is not set but is required{because}; allowed: {}",
-        setting.allowed()
-    );
-    (setting.name.clone(), message)
+    let name = &setting.name;
+    let because = reason(&rule, name, error.instance(), document);
+    let others = others.join(" or ");
+    let message = if matches!(error.kind(), Kind::OneOfMultipleValid { .. }) {
+        format!("is set, and so is {others}; only one of them can be used{because}")
+    } else {
+        let instead = match &*others {
+            "" => String::new(),
+            others => format!(", or {others}"),
+        };
+        let allowed = setting.allowed();
+        format!("is not set but is required{because}{instead}; allowed: {allowed}")
+    };
+    (name.clone(), message)
+}
+
+/// The settings of which a rule wants exactly one.
+fn alternatives<'a>(rule: &str, document: &'a Value) -> Vec<&'a str> {
+    let alternatives = document.pointer(rule).and_then(Value::as_array);
+    alternatives
+        .into_iter()
+        .flatten()
+        .filter_map(|schema| schema["required"][0].as_str())
+        .collect()
 }
 
 /// Which other setting asks for the missing one, if a rule between settings does.

@@ -42,7 +42,7 @@ impl Pipeline {
                 "records of the stream could not be loaded, so what is missing may not be deleted",
             );
         }
-        self.sync_dead_letter()?;
+        self.sync_dead_letter().await?;
         self.collect_state();
         self.emitter.print_due()?;
         let activated = self

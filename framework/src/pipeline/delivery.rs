@@ -9,7 +9,7 @@ use super::Pipeline;
 use crate::activation::{Activated, Activation};
 use crate::batch::{Batch, KeysInFlight, OpenBatch};
 use crate::config::OnInvalidRecord;
-use crate::dead_letter::{Content, Invalid};
+use crate::dead_letter::{Content, DeadLetters, Invalid};
 use crate::plugin::ErasedSink;
 use crate::retry::{Delivered, Retry};
 use crate::run_error::RunError;
@@ -80,16 +80,9 @@ impl Delivery {
 
     /// Lets the sink prepare for a stream.
     pub(super) async fn open_stream(&self, stream: &Arc<Stream>) -> Result<(), SinkError> {
-        let mut pauses = self.retry.pauses();
-        loop {
-            match self.sink.open_stream(stream).await {
-                Err(error @ SinkError::Transient(_)) => {
-                    let what = format!("stream '{}'", stream.name());
-                    pauses.wait(&self.retry.shutdown, &what, error).await?;
-                }
-                outcome => return outcome,
-            }
-        }
+        let what = || format!("stream '{}'", stream.name());
+        self.insist(what, async || self.sink.open_stream(stream).await)
+            .await
     }
 
     pub(super) fn activates_versions(&self) -> bool {
@@ -102,16 +95,31 @@ impl Delivery {
         stream: &Arc<Stream>,
         activation: &Activation,
     ) -> Result<Activated, SinkError> {
+        let (name, version) = (stream.name(), activation.version());
+        let what = || format!("stream '{name}': activating version {version}");
+        let attempt = async || self.sink.activate_version(stream, activation).await;
+        self.insist(what, attempt).await
+    }
+
+    /// Lets the sink keep records that cannot be loaded.
+    pub(super) async fn write_dead_letters(&self, letters: &DeadLetters) -> Result<(), SinkError> {
+        let what = || format!("stream '{}': its dead letters", letters.stream().name());
+        let attempt = async || self.sink.write_dead_letters(letters).await;
+        self.insist(what, attempt).await
+    }
+
+    /// Tries until it succeeds, fails for good, or `max_retry_seconds` have passed.
+    async fn insist<T>(
+        &self,
+        what: impl Fn() -> String,
+        attempt: impl AsyncFn() -> Result<T, SinkError>,
+    ) -> Result<T, SinkError> {
         let mut pauses = self.retry.pauses();
         loop {
-            match self.sink.activate_version(stream, activation).await {
+            match attempt().await {
                 Err(error @ SinkError::Transient(_)) => {
-                    let what = format!(
-                        "stream '{}': activating version {}",
-                        stream.name(),
-                        activation.version()
-                    );
-                    pauses.wait(&self.retry.shutdown, &what, error).await?;
+                    let shutdown = &self.retry.shutdown;
+                    pauses.wait(shutdown, &what(), error).await?;
                 }
                 outcome => return outcome,
             }
@@ -124,16 +132,9 @@ impl Delivery {
         stream: &Arc<Stream>,
         end: &StreamEnd,
     ) -> Result<u64, SinkError> {
-        let mut pauses = self.retry.pauses();
-        loop {
-            match self.sink.close_stream(stream, end).await {
-                Err(error @ SinkError::Transient(_)) => {
-                    let what = format!("the end of stream '{}'", stream.name());
-                    pauses.wait(&self.retry.shutdown, &what, error).await?;
-                }
-                outcome => return outcome,
-            }
-        }
+        let what = || format!("the end of stream '{}'", stream.name());
+        let attempt = async || self.sink.close_stream(stream, end).await;
+        self.insist(what, attempt).await
     }
 
     pub(super) async fn close(&self, ending: Ending) -> Result<(), SinkError> {

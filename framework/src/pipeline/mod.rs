@@ -26,7 +26,7 @@ use tokio::time::{Instant, Interval};
 pub(crate) use summary::Summary;
 
 use crate::config::{FlatteningSettings, TargetSettings, VersionSettings};
-use crate::dead_letter::DeadLetter;
+use crate::dead_letter::{DeadLetter, DeadLetters};
 use crate::emitter::Emitter;
 use crate::metadata::Columns;
 use crate::plugin::ErasedSink;
@@ -161,7 +161,10 @@ impl Pipeline {
             // Only the first failure is returned.
             tracing::error!("while ending the run: {error}");
         }
-        let complete = matches!(read, Ok(End::Complete)) && drained.is_ok();
+        // Before the sink is closed, which may be the one that keeps it.
+        let kept = self.sync_dead_letter().await;
+        self.note_failure(&kept);
+        let complete = matches!(read, Ok(End::Complete)) && drained.is_ok() && kept.is_ok();
         let ending = if complete {
             Ending::Complete
         } else {
@@ -171,17 +174,16 @@ impl Pipeline {
         self.note_failure(&closed_streams);
         let closed = self.delivery.close(ending).await;
         let closed = closed_streams.and(closed.map_err(RunError::from));
-        let emitted = self.sync_dead_letter().and_then(|()| {
-            if closed.is_ok() {
-                self.collect_state();
-            } else {
-                // What the sink lost at its end nobody knows.
-                self.emitter.discard();
-            }
-            self.emitter.finish()
-        });
+        if closed.is_ok() {
+            self.collect_state();
+        } else {
+            // What the sink lost at its end nobody knows.
+            self.emitter.discard();
+        }
+        let emitted = self.emitter.finish();
         let outcome = read.and_then(|end| {
             drained?;
+            kept?;
             closed?;
             emitted?;
             if self.ledger.is_settled() {
@@ -233,7 +235,7 @@ impl Pipeline {
     /// Does what is due: writes old batches, and prints states that have become true.
     async fn keep_up(&mut self) -> Result<(), RunError> {
         self.dispatch_old().await?;
-        self.sync_dead_letter()?;
+        self.sync_dead_letter().await?;
         self.collect_state();
         self.emitter.print_due()
     }
@@ -304,11 +306,13 @@ impl Pipeline {
         }
     }
 
-    fn sync_dead_letter(&mut self) -> Result<(), RunError> {
+    async fn sync_dead_letter(&mut self) -> Result<(), RunError> {
         if let Some(dead_letter) = &mut self.dead_letter
             && dead_letter.is_dirty()
         {
-            let tickets = dead_letter.sync()?;
+            let delivery = &self.delivery;
+            let to_sink = async |letters: &DeadLetters| delivery.write_dead_letters(letters).await;
+            let tickets = dead_letter.sync(to_sink).await?;
             self.ledger.settle(tickets);
         }
         Ok(())

@@ -62,6 +62,7 @@ pub struct SinkEntry {
     /// The crate that it comes from, whose logs are shown as the framework's own are.
     pub(crate) crate_name: fn() -> &'static str,
     pub(crate) activates_versions: bool,
+    pub(crate) dead_letter_setting: Option<&'static str>,
     pub(crate) validate: fn(&Settings) -> Result<(), ConfigError>,
     pub(crate) open: Operation<Arc<dyn ErasedSink>>,
     pub(crate) check: Option<Operation<Vec<Finding>>>,
@@ -85,6 +86,7 @@ impl SinkEntry {
                     .unwrap_or_default()
             },
             activates_versions: <P::Sink as Sink>::ACTIVATES_VERSIONS,
+            dead_letter_setting: P::DEAD_LETTER_SETTING,
             validate: |settings| {
                 ConfigError::unless_empty(P::validate(&settings.section::<P::Config>()?))
             },

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 
 use crate::activation::{Activated, Activation};
 use crate::batch::Batch;
+use crate::dead_letter::DeadLetters;
 use crate::sink::{Ending, Report, Sink, SinkError};
 use crate::stream::Stream;
 use crate::stream_end::StreamEnd;
@@ -29,6 +30,10 @@ pub(crate) trait ErasedSink: Send + Sync {
         stream: &'a Arc<Stream>,
         end: &'a StreamEnd,
     ) -> BoxFuture<'a, Result<u64, SinkError>>;
+    fn write_dead_letters<'a>(
+        &'a self,
+        letters: &'a DeadLetters,
+    ) -> BoxFuture<'a, Result<(), SinkError>>;
     fn close(&self, ending: Ending) -> BoxFuture<'_, Result<(), SinkError>>;
 }
 
@@ -71,6 +76,13 @@ impl<S: Sink> ErasedSink for S {
         end: &'a StreamEnd,
     ) -> BoxFuture<'a, Result<u64, SinkError>> {
         Box::pin(Sink::close_stream(self, stream, end))
+    }
+
+    fn write_dead_letters<'a>(
+        &'a self,
+        letters: &'a DeadLetters,
+    ) -> BoxFuture<'a, Result<(), SinkError>> {
+        Box::pin(Sink::write_dead_letters(self, letters))
     }
 
     fn close(&self, ending: Ending) -> BoxFuture<'_, Result<(), SinkError>> {

@@ -128,6 +128,11 @@ pub trait SinkPlugin: 'static {
     /// What it opens.
     type Sink: Sink;
 
+    /// The setting by which the sink keeps records that could not be loaded, if it does:
+    /// [`Sink::write_dead_letters`]. Where `on_invalid_record` is `dead_letter`, either this one or
+    /// `dead_letter_file` must be set.
+    const DEAD_LETTER_SETTING: Option<&'static str> = None;
+
     /// What is wrong with settings that are each valid but do not go together. Pure: nothing is
     /// opened yet. It belongs here and not in `open`, which `check` does not call.
     #[must_use]

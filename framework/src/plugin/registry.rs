@@ -3,7 +3,7 @@
 use super::{EncoderEntry, Encoders, SinkEntry};
 use crate::config::{
     ConfigError, FlatteningSettings, Section, Settings, SettingsSchema, TargetSettings,
-    VersionSettings,
+    VersionSettings, dead_letter_rule,
 };
 
 /// All plugins that are linked into the binary, sorted by name.
@@ -105,7 +105,8 @@ impl Registry {
         }
         sections.push(sink.section);
         sections.extend(self.encoders.iter().map(|encoder| encoder.section));
-        SettingsSchema::new(&sections)
+        let schema = SettingsSchema::new(&sections)?;
+        Ok(schema.with_rule(dead_letter_rule(sink.dead_letter_setting)))
     }
 
     pub(crate) fn build_encoders(&self, settings: &Settings) -> Result<Encoders, ConfigError> {

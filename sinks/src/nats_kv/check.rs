@@ -14,6 +14,7 @@ use singer_target::check::Finding;
 use super::bucket::{self, Bucket};
 use super::config::NatsKvConfig;
 use super::connect::Connection;
+use super::dead_letter;
 
 /// A key that no format writes, since it has no dot; legal, so that permissions count.
 const PROBE_KEY: &str = "target-nats-kv-check";
@@ -49,6 +50,11 @@ async fn look(connection: &Connection, config: &NatsKvConfig) -> Vec<Finding> {
     if let Err(error) = look_at_buckets(connection, config, &mut findings).await {
         findings.push(Finding::bad(error.to_string()));
     }
+    if let Some(name) = &config.dead_letter_stream
+        && let Err(error) = look_at_dead_letter(connection, config, name, &mut findings).await
+    {
+        findings.push(Finding::bad(error.to_string()));
+    }
     findings
 }
 
@@ -72,6 +78,30 @@ async fn look_at_buckets(
             ))),
             None => findings.push(Finding::bad(bucket::missing(&name).to_string())),
         }
+    }
+    Ok(())
+}
+
+async fn look_at_dead_letter(
+    connection: &Connection,
+    config: &NatsKvConfig,
+    name: &str,
+    findings: &mut Vec<Finding>,
+) -> Result<(), SinkError> {
+    match dead_letter::find(connection, name).await? {
+        Some(found) => {
+            dead_letter::require_usable(name, &found)?;
+            findings.extend(dead_letter::warning(name, &found).map(Finding::warning));
+            findings.push(verdict(
+                write(connection, &format!("{name}.{PROBE_KEY}")).await,
+                format!("dead letter '{name}' can be written"),
+                format!("dead letter '{name}' cannot be written"),
+            ));
+        }
+        None if config.create_bucket => findings.push(Finding::warning(format!(
+            "dead letter '{name}' does not exist; a run will create it, if the user may"
+        ))),
+        None => return Err(dead_letter::missing(name)),
     }
     Ok(())
 }
@@ -108,7 +138,7 @@ async fn look_at(
         format!("bucket '{name}' cannot be read"),
     ));
     findings.push(verdict(
-        write(connection, bucket).await,
+        write(connection, &format!("{}{PROBE_KEY}", bucket.write_prefix)).await,
         format!("bucket '{name}' can be written: the server refused a test write as it should"),
         format!("bucket '{name}' cannot be written"),
     ));
@@ -198,15 +228,14 @@ async fn read(connection: &Connection, bucket: &Bucket) -> Result<(), String> {
 
 /// Publishes what the server must refuse: a message for another stream, after a revision that
 /// does not exist. The refusal comes from the stream, so it proves the way there and back.
-async fn write(connection: &Connection, bucket: &Bucket) -> Result<(), String> {
+async fn write(connection: &Connection, subject: &str) -> Result<(), String> {
     let mut headers = HeaderMap::new();
     headers.insert(header::NATS_EXPECTED_STREAM, "target-nats-kv-no-stream");
     headers.insert(
         header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
         u64::MAX.to_string().as_str(),
     );
-    let subject = format!("{}{PROBE_KEY}", bucket.write_prefix);
-    let answer = ask(connection, &subject, headers, Bytes::new()).await?;
+    let answer = ask(connection, subject, headers, Bytes::new()).await?;
     let answer: Json = serde_json::from_slice(&answer.payload)
         .map_err(|_| "what answers is not JetStream".to_owned())?;
     const OTHER_STREAM: u64 = 10060;
@@ -218,7 +247,7 @@ async fn write(connection: &Connection, bucket: &Bucket) -> Result<(), String> {
             answer["error"]["description"].as_str().unwrap_or("nothing")
         )),
         None => Err(format!(
-            "the server stored a message that it should have refused; delete the key '{PROBE_KEY}'"
+            "the server stored a message that it should have refused; delete '{subject}'"
         )),
     }
 }

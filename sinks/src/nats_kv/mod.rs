@@ -11,6 +11,7 @@
 //! | `read`      | what is stored under many keys                                           |
 //! | `scan`      | all that is stored below a subject, page by page                         |
 //! | `write`     | a batch: decide, publish, wait for the acks                              |
+//! | `dead_letter` | records that cannot be loaded, in a stream of their own                |
 //! | `error`     | what the server's refusals mean                                          |
 
 mod api;
@@ -19,6 +20,7 @@ mod check;
 mod compare;
 pub mod config;
 mod connect;
+mod dead_letter;
 mod discover;
 mod error;
 #[cfg(feature = "fuzzing")]
@@ -40,13 +42,14 @@ use singer_target::catalog::Catalog;
 use singer_target::check::Finding;
 use singer_target::config::Problem;
 use singer_target::{CheckPlugin, DiscoverPlugin, Encoders, SinkContext, SinkEntry, SinkPlugin};
-use singer_target::{Ending, Report, Sink, SinkError, StreamEnd};
+use singer_target::{DeadLetters, Ending, Report, Sink, SinkError, StreamEnd};
 
 use bucket::Bucket;
 use compare::Comparison;
 use config::NatsKvConfig;
 use config::{DeleteMode, KeyFormat, LoadMethod, RefreshMode, ReviveDeleted, WritePath};
 use connect::Connection;
+use dead_letter::DeadLetterStream;
 use error::Failure;
 use key::{Collisions, KeyRules, KeyWriter};
 use read::{Reader, Way};
@@ -69,6 +72,7 @@ pub struct NatsKv {
     collisions: Option<Arc<Mutex<Collisions>>>,
     buckets: tokio::sync::Mutex<HashMap<String, OpenBucket>>,
     writers: Mutex<HashMap<String, Arc<StreamWriter>>>,
+    dead_letter: Option<DeadLetterStream>,
 }
 
 /// A bucket, and whether it still is the same.
@@ -84,6 +88,7 @@ impl SinkPlugin for NatsKv {
     const DESCRIPTION: &'static str = "NATS JetStream key/value bucket";
     type Config = NatsKvConfig;
     type Sink = Self;
+    const DEAD_LETTER_SETTING: Option<&'static str> = Some("dead_letter_stream");
 
     fn validate(config: &NatsKvConfig) -> Vec<Problem> {
         config.validate()
@@ -102,6 +107,10 @@ impl SinkPlugin for NatsKv {
         )
         .await
         .map_err(|error| SinkError::unavailable(format!("cannot subscribe to acks: {error}")))?;
+        let dead_letter = match &config.dead_letter_stream {
+            Some(name) => Some(DeadLetterStream::open(&connection, &config, name).await?),
+            None => None,
+        };
         let legacy = config.key_format == KeyFormat::Legacy;
         let sink = Self {
             connection,
@@ -111,6 +120,7 @@ impl SinkPlugin for NatsKv {
             collisions: legacy.then(Arc::default),
             buckets: tokio::sync::Mutex::default(),
             writers: Mutex::default(),
+            dead_letter,
             config,
         };
         if !sink.config.has_bucket_per_stream() {
@@ -198,6 +208,13 @@ impl Sink for NatsKv {
             .sweep(&Sweep::Overwrite { since, end }, self.lifeline().await?)
             .await
             .map_err(Failure::into_sink_error)
+    }
+
+    async fn write_dead_letters(&self, letters: &DeadLetters) -> Result<(), SinkError> {
+        let Some(dead_letter) = &self.dead_letter else {
+            return Err(SinkError::config("dead_letter_stream: is not set"));
+        };
+        dead_letter.write(letters, self.lifeline().await?).await
     }
 
     async fn close(&self, _: Ending) -> Result<(), SinkError> {

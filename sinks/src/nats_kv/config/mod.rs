@@ -110,6 +110,14 @@ pub struct NatsKvConfig {
     /// Metadata of a new bucket: names and texts.
     pub bucket_metadata: Option<BTreeMap<String, String>>,
 
+    // --- Dead letter ---
+    /// Keep records that cannot be loaded in this JetStream stream, when `on_invalid_record` is
+    /// `dead_letter`: as Singer messages on the subjects `{dead_letter_stream}.{stream}`. Without
+    /// it, `dead_letter_file` takes them. If it does not exist and `create_bucket` is true, it is
+    /// created with as many replicas as a new bucket. A record that is larger than a message may be
+    /// (the server's `max_payload`) ends the run; a file takes it.
+    pub dead_letter_stream: Option<String>,
+
     // --- Keys ---
     /// What every key begins with, before the stream's name: letters, digits, `_`, `-`, `/`, `=`
     /// and `.`. Write the dot that shall separate it.
@@ -209,6 +217,7 @@ impl Default for NatsKvConfig {
             bucket_description: None,
             bucket_placement_tags: None,
             bucket_metadata: None,
+            dead_letter_stream: None,
             key_prefix: String::new(),
             key_format: KeyFormat::default(),
             key_from: KeyFrom::default(),

@@ -9,7 +9,8 @@ use super::{LoadMethod, NatsKvConfig, RefreshMode, STREAM_PLACEHOLDER, is_bucket
 use crate::nats_kv::key;
 
 /// A stream's name is a file name on the server; it refuses longer ones.
-const MAX_BUCKET_BYTES: usize = 255 - "KV_".len();
+const MAX_STREAM_BYTES: usize = 255;
+const MAX_BUCKET_BYTES: usize = MAX_STREAM_BYTES - "KV_".len();
 
 impl NatsKvConfig {
     /// All that is wrong with the settings. Looks at files, but opens no connection.
@@ -21,6 +22,7 @@ impl NatsKvConfig {
         self.check_tls(&mut problems);
         self.check_subjects(&mut problems);
         self.check_bucket(&mut problems);
+        self.check_dead_letter(&mut problems);
         self.check_keys(&mut problems);
         self.check_writing(&mut problems);
         problems
@@ -146,6 +148,24 @@ impl NatsKvConfig {
             && !(1..=64).contains(&history)
         {
             problems.push(Problem::new("bucket_history", "must be from 1 to 64"));
+        }
+    }
+
+    fn check_dead_letter(&self, problems: &mut Vec<Problem>) {
+        let is_name = |name: &String| {
+            (1..=MAX_STREAM_BYTES).contains(&name.len()) && name.chars().all(is_bucket_character)
+        };
+        if self
+            .dead_letter_stream
+            .as_ref()
+            .is_some_and(|name| !is_name(name))
+        {
+            problems.push(Problem::new(
+                "dead_letter_stream",
+                format!(
+                    "must have 1 to {MAX_STREAM_BYTES} characters: letters, digits, '_' and '-'"
+                ),
+            ));
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) fn push(text: &str, out: &mut String) {
 
 /// Appends a stream's name. A dot between two tokens stays, so that filters such as
 /// `schema.table.*` work.
-pub(super) fn push_stream(name: &str, out: &mut String) {
+pub(in super::super) fn push_stream(name: &str, out: &mut String) {
     let bytes = name.as_bytes();
     let in_token = |at: Option<usize>| {
         at.and_then(|at| bytes.get(at))

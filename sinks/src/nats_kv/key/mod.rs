@@ -10,6 +10,7 @@ mod hash;
 mod legacy;
 
 pub(super) use collisions::Collisions;
+pub(super) use escape::push_stream;
 
 use singer_target::value::{Value, ValueKind};
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::super::error::{ApiError, Failure};
 
 /// The revision under which a write is stored, where the server says it; or why it is not stored.
-pub(super) type Answer = Result<Option<u64>, Failure>;
+pub(in super::super) type Answer = Result<Option<u64>, Failure>;
 
 /// A write as the server acknowledges it.
 #[derive(Deserialize)]
@@ -19,7 +19,7 @@ struct PubAck {
 }
 
 /// The answer to one write.
-pub(super) fn read(message: &Message) -> Answer {
+pub(in super::super) fn read(message: &Message) -> Answer {
     if message.status == Some(StatusCode::NO_RESPONDERS) {
         return Err(Failure::NoBucket);
     }
@@ -27,7 +27,7 @@ pub(super) fn read(message: &Message) -> Answer {
 }
 
 /// The failure of a write that nothing was heard of.
-pub(super) fn silence(patience: Duration) -> Failure {
+pub(in super::super) fn silence(patience: Duration) -> Failure {
     let seconds = patience.as_secs();
     Failure::Transient(format!(
         "no acknowledgement from the server within {seconds} s"

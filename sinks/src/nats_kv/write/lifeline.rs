@@ -60,7 +60,7 @@ impl Lifeline {
     }
 
     /// Does `work` as long as the connection lasts.
-    pub(super) async fn bind<T>(
+    pub(in super::super) async fn bind<T>(
         &mut self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {

@@ -1,6 +1,6 @@
 //! Writing a batch: decide, publish, wait for the acks, decide again what was in conflict.
 
-mod answer;
+pub(super) mod answer;
 mod chains;
 mod fast;
 mod form;
