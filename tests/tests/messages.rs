@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use target_tests::case::Case;
-use target_tests::singer::{raw_record, record, schema, state};
+use target_tests::singer::{line, raw_record, record, schema, state};
 
 /// Stands for personal data: in every bad line, and never on standard error.
 const CANARY: &str = "canary-7d1f";
@@ -180,6 +180,52 @@ async fn a_draft_4_bound() {
     assert_eq!(contents["s.1"]["amount"].to_string(), "5.5");
     let outcome = Case::new().load(with(5.0)).exited(1);
     assert!(outcome.stderr.contains("/amount"), "{}", outcome.stderr);
+}
+
+/// As the Meltano SDK: formats only describe, unless the user says so.
+#[tokio::test]
+async fn formats_are_checked_where_the_user_says_so() {
+    let properties = json!({"id": {}, "at": {"type": "string", "format": "date-time"}});
+    let input = |at: &str| {
+        [
+            schema("s", properties.clone(), &["id"]),
+            record("s", json!({"id": 1, "at": at})),
+        ]
+        .concat()
+    };
+    let (_, contents) = takes(input("yesterday")).await;
+    assert_eq!(contents["s.1"]["at"], "yesterday");
+    let case = Case::new().set("validate_formats", true);
+    let outcome = case.load(input(CANARY)).exited(1);
+    for part in ["line 2", "at /at", "date-time"] {
+        assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+    }
+    assert!(!outcome.stderr.contains(CANARY), "{}", outcome.stderr);
+    let _ = case.load(input("2026-01-01T00:00:00Z")).success();
+}
+
+#[tokio::test]
+async fn references_within_a_schema_are_followed_and_no_others() {
+    let referring = |reference: &str| {
+        let properties = json!({"id": {}, "home": {"$ref": reference}});
+        let defs = json!({"address": {"type": "object", "required": ["city"]}});
+        line(
+            json!({"type": "SCHEMA", "stream": "s", "key_properties": ["id"],
+            "schema": {"type": "object", "properties": properties, "definitions": defs}}),
+        )
+    };
+    let home = |home: Value| record("s", json!({"id": 1, "home": home}));
+    let local = referring("#/definitions/address");
+    let (_, contents) = takes(local.clone() + &home(json!({"city": "Bern"}))).await;
+    assert_eq!(contents["s.1"]["home"]["city"], "Bern");
+    let outcome = Case::new().load(local + &home(json!({}))).exited(1);
+    assert!(outcome.stderr.contains("at /home"), "{}", outcome.stderr);
+    for elsewhere in ["https://example.com/address.json", "file:///etc/hostname"] {
+        let outcome = Case::new().load(referring(elsewhere)).exited(1);
+        for part in ["line 1", "stream 's'", elsewhere, "not followed"] {
+            assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+        }
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,13 @@ pub(crate) struct TargetSettings {
     /// as it is.
     pub(crate) validate_records: bool,
 
+    /// Check also what the schema says of `format`: that a text is a `date-time`, an `email` and so
+    /// on. If off, formats only describe, as in the Meltano SDK.
+    ///
+    /// The draft is the one that the schema names in `$schema`, and otherwise 2020-12, with the
+    /// keywords of draft 4 understood.
+    pub(crate) validate_formats: bool,
+
     /// Add to every record the columns in which the Meltano SDK tells where it comes from:
     /// `_sdc_extracted_at`, `_sdc_received_at`, `_sdc_batched_at`, `_sdc_deleted_at`,
     /// `_sdc_sequence`, `_sdc_table_version` and `_sdc_sync_started_at`.
@@ -86,6 +93,7 @@ impl Default for TargetSettings {
     fn default() -> Self {
         Self {
             validate_records: true,
+            validate_formats: false,
             add_record_metadata: false,
             on_invalid_record: OnInvalidRecord::Fail,
             dead_letter_file: None,

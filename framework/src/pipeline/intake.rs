@@ -302,7 +302,8 @@ impl Pipeline {
         {
             (flattening, schema) = (Some(Arc::new(flatten)), flat);
         }
-        let validator = Validator::new(&schema).map_err(refused)?;
+        let formats = self.settings.validate_formats;
+        let validator = Validator::compile(&schema, formats).map_err(refused)?;
         // A changed schema is a barrier: records that follow the old one are written first.
         if known.is_some() {
             self.settle_stream(message.stream).await?;

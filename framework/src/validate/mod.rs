@@ -7,8 +7,10 @@ mod draft4;
 mod json;
 
 use jsonschema::json::Json;
+use jsonschema::{Retrieve, Uri};
 use serde_json::Value as JsonSchema;
 
+use crate::error::BoxError;
 use crate::value::Value;
 
 /// How JSON Schema reads our values: see [`json`].
@@ -17,6 +19,20 @@ pub(crate) use json::TapeJson;
 /// Of one record, no more problems than these are told.
 const MAX_PROBLEMS: usize = 3;
 
+/// What a schema refers to must stand in it. A schema comes with the data, and what a tap sends
+/// shall not make us open a file or a connection.
+struct Nowhere;
+
+impl Retrieve for Nowhere {
+    fn retrieve(&self, _: &Uri<String>) -> Result<JsonSchema, BoxError> {
+        Err(
+            "references to other documents are not followed; put what it refers to under $defs, \
+             and refer to it as #/$defs/NAME"
+                .into(),
+        )
+    }
+}
+
 /// A compiled schema.
 #[derive(Debug)]
 pub(crate) struct Validator(jsonschema::Validator<TapeJson>);
@@ -24,10 +40,19 @@ pub(crate) struct Validator(jsonschema::Validator<TapeJson>);
 impl Validator {
     /// Compiles a schema. The draft is the one that `$schema` names, else 2020-12, with the
     /// keywords of draft 4 understood. Formats are not asserted; remote references are refused.
+    #[cfg(any(test, feature = "conformance"))]
     pub(crate) fn new(schema: &JsonSchema) -> Result<Self, String> {
+        Self::compile(schema, false)
+    }
+
+    /// The same; `formats` says whether they are asserted. Those that JSON Schema does not define,
+    /// such as `singer.decimal`, never are.
+    pub(crate) fn compile(schema: &JsonSchema, formats: bool) -> Result<Self, String> {
         let schema = draft4::modernised(schema);
         jsonschema::options_for::<TapeJson>()
-            .should_validate_formats(false)
+            .should_validate_formats(formats)
+            .should_ignore_unknown_formats(true)
+            .with_retriever(Nowhere)
             .build(&schema)
             .map(Self)
             .map_err(|error| at(error.instance_path().as_str(), &error.masked().to_string()))
@@ -182,5 +207,137 @@ mod tests {
         ] {
             assert!(Validator::new(&schema).is_err(), "{schema}");
         }
+    }
+
+    #[test]
+    fn references_lead_nowhere_else() {
+        for reference in [
+            "https://example.com/schema.json",
+            "http://127.0.0.1:1/schema.json#/definitions/a",
+            "file:///etc/hostname",
+        ] {
+            let schema = json!({"properties": {"a": {"$ref": reference}}});
+            let error = Validator::new(&schema).expect_err("refused");
+            let told = "references to other documents are not followed";
+            assert!(error.contains(told) && error.contains("$defs"), "{error}");
+        }
+        for reference in ["other.json", "#/$defs/missing"] {
+            let schema = json!({"$ref": reference});
+            let error = Validator::new(&schema).expect_err("refused");
+            assert!(error.contains(reference.trim_start_matches("#")), "{error}");
+        }
+        // Relative to an id of its own.
+        let schema = json!({"$id": "https://example.com/root.json", "$ref": "#/$defs/x",
+            "$defs": {"x": {"type": "null"}}});
+        assert_eq!(problem(&schema, "null"), None);
+        assert!(problem(&schema, "1").is_some());
+        // A tree.
+        let schema =
+            json!({"type": "object", "properties": {"children": {"items": {"$ref": "#"}}}});
+        assert_eq!(problem(&schema, r#"{"children":[{"children":[]}]}"#), None);
+        assert!(problem(&schema, r#"{"children":[{"children":[1]}]}"#).is_some());
+    }
+
+    #[test]
+    fn formats_are_asserted_when_asked_for() {
+        for (format, valid, invalid) in [
+            ("date-time", "2024-02-29T12:00:00Z", "2024-02-30T12:00:00Z"),
+            ("date", "2024-02-29", "29.2.2024"),
+            ("email", "a@example.com", "nobody"),
+            ("ipv4", "127.0.0.1", "127.0.0.256"),
+            ("uuid", "123e4567-e89b-12d3-a456-426614174000", "123e4567"),
+            ("uri", "https://example.com/", "example"),
+        ] {
+            for draft in [
+                None,
+                Some("http://json-schema.org/draft-04/schema#"),
+                Some("http://json-schema.org/draft-07/schema#"),
+            ] {
+                // Draft 4 has neither.
+                if matches!(format, "date" | "uuid") && draft.is_some() {
+                    continue;
+                }
+                let mut schema = json!({"format": format});
+                if let Some(draft) = draft {
+                    schema["$schema"] = draft.into();
+                }
+                let formats = Validator::compile(&schema, true).expect("valid");
+                let check = |text: &str| {
+                    let mut tape = Tape::new();
+                    formats.problem(tape.set_string(text))
+                };
+                assert_eq!(check(valid), None, "{schema}");
+                let told = check(invalid).expect("invalid");
+                assert!(told.contains(format) && !told.contains(invalid), "{told}");
+                let as_text = json!(invalid).to_string();
+                assert_eq!(problem(&schema, &as_text), None, "{schema}");
+            }
+        }
+        let unknown = json!({"format": "singer.decimal", "type": "string"});
+        let formats = Validator::compile(&unknown, true).expect("valid");
+        assert_eq!(formats.problem(Tape::new().set_string("1.5")), None);
+    }
+
+    #[test]
+    fn the_draft_is_the_one_that_the_schema_names() {
+        let draft = |number: &str| format!("http://json-schema.org/draft-{number}/schema#");
+        for (schema, valid, invalid) in [
+            // `const` came with draft 6.
+            (json!({"$schema": draft("04"), "const": 1}), "2", None),
+            (json!({"$schema": draft("06"), "const": 1}), "1", Some("2")),
+            // `if` came with draft 7.
+            (
+                json!({"$schema": draft("06"), "if": true, "then": false}),
+                "1",
+                None,
+            ),
+            (
+                json!({"$schema": draft("07"), "if": true, "else": false}),
+                "1",
+                None,
+            ),
+            (
+                json!({"$schema": draft("07"), "if": false, "else": false}),
+                "",
+                Some("1"),
+            ),
+            // What stands beside a reference counts since 2019-09.
+            (
+                json!({"$schema": draft("07"), "definitions": {"x": {}}, "$ref": "#/definitions/x", "type": "null"}),
+                "1",
+                None,
+            ),
+            (
+                json!({"$schema": "https://json-schema.org/draft/2019-09/schema", "$defs": {"x": {}}, "$ref": "#/$defs/x", "type": "null"}),
+                "null",
+                Some("1"),
+            ),
+            // Without a word, 2020-12, and what only draft 4 understands.
+            (
+                json!({"prefixItems": [{"type": "null"}]}),
+                "[null]",
+                Some("[1]"),
+            ),
+            (
+                json!({"items": [{"type": "null"}], "additionalItems": false}),
+                "[null]",
+                Some("[null,1]"),
+            ),
+            (
+                json!({"dependencies": {"a": ["b"]}}),
+                r#"{"a":1,"b":1}"#,
+                Some(r#"{"a":1}"#),
+            ),
+        ] {
+            if !valid.is_empty() {
+                assert_eq!(problem(&schema, valid), None, "{schema} {valid}");
+            }
+            if let Some(invalid) = invalid {
+                assert!(problem(&schema, invalid).is_some(), "{schema} {invalid}");
+            }
+        }
+        let unknown = json!({"$schema": "https://example.com/my-own-draft"});
+        let error = Validator::new(&unknown).expect_err("refused");
+        assert!(error.contains("my-own-draft"), "{error}");
     }
 }
