@@ -33,6 +33,7 @@ fn input(ids: std::ops::Range<u64>) -> String {
             "type": "RECORD", "stream": "s",
             "record": {"id": id, "n": n, "text": text},
             "time_extracted": "2026-01-02T03:04:05Z",
+            "version": 7,
         });
         input += &line(message);
     }

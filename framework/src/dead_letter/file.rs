@@ -116,6 +116,7 @@ mod tests {
             content: Content::Record {
                 record: record.root().expect("a record"),
                 time_extracted: record.root(),
+                version: record.value(0).get("id"),
             },
             line: 1,
             reason: "odd",
@@ -132,7 +133,7 @@ mod tests {
         // The schema is written once.
         for record in &lines[3..] {
             assert!(
-                record.ends_with(r#""record":{"id":1},"time_extracted":{"id":1}}"#),
+                record.ends_with(r#""record":{"id":1},"time_extracted":{"id":1},"version":1}"#),
                 "{text}"
             );
         }

@@ -38,14 +38,17 @@ impl DeadLetters {
             Content::Record {
                 record,
                 time_extracted,
+                version,
             } => {
                 let name = json!(self.stream.name());
                 let mut message =
                     format!(r#"{{"type":"RECORD","stream":{name},"error":{error},"record":"#);
                 record.write_json(&mut message);
-                if let Some(time) = time_extracted {
-                    message.push_str(r#","time_extracted":"#);
-                    time.write_json(&mut message);
+                for (name, value) in [("time_extracted", time_extracted), ("version", version)] {
+                    if let Some(value) = value {
+                        message.push_str(&format!(r#","{name}":"#));
+                        value.write_json(&mut message);
+                    }
                 }
                 message + "}"
             }

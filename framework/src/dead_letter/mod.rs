@@ -34,6 +34,8 @@ pub(crate) enum Content<'a> {
     Record {
         record: Value<'a>,
         time_extracted: Option<Value<'a>>,
+        /// That of its table.
+        version: Option<Value<'a>>,
     },
     /// The whole line, in well-formed JSON, of a record that cannot be read.
     Line(&'a str),

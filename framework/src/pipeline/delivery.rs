@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::Pipeline;
-use crate::activation::{Activated, Activation};
+use crate::activation::{Activated, Activation, TABLE_VERSION};
 use crate::batch::{Batch, KeysInFlight, OpenBatch};
 use crate::config::OnInvalidRecord;
 use crate::dead_letter::{Content, DeadLetters, Invalid};
@@ -191,6 +191,7 @@ impl Pipeline {
                 content: Content::Record {
                     record: record.value(),
                     time_extracted: None,
+                    version: record.get(TABLE_VERSION),
                 },
                 line: record.line(),
                 reason: &rejection.reason,

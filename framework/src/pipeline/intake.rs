@@ -215,6 +215,7 @@ impl Pipeline {
                     content: Content::Record {
                         record: message.record,
                         time_extracted: message.time_extracted,
+                        version: message.version,
                     },
                     line: number,
                     reason: &problem,
