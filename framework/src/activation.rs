@@ -17,6 +17,33 @@ pub(crate) const DELETED_AT: &str = "_sdc_deleted_at";
 const DELETED_BY_VERSION: &str = "_sdc_deleted_by_version";
 
 /// What a sink is to delete; see [`Sink::activate_version`](crate::Sink::activate_version).
+///
+/// A sink that holds its records in a list would do it like this:
+///
+/// ```
+/// use singer_target::SinkError;
+/// use singer_target::activation::{Activated, Activation};
+/// use singer_target::value::Tape;
+///
+/// fn activate(rows: &mut Vec<Tape>, activation: &Activation) -> Result<Activated, SinkError> {
+///     let is_old = |row: &Tape| row.root().is_some_and(|stored| activation.deletes(stored));
+///     // Count before anything is deleted.
+///     let old = rows.iter().filter(|row| is_old(row)).count() as u64;
+///     activation.check_share(old, rows.len() as u64)?;
+///     if activation.is_hard() {
+///         rows.retain(|row| !is_old(row));
+///     } else {
+///         for row in rows.iter_mut().filter(|row| is_old(row)) {
+///             let mut marked = Tape::new();
+///             row.root().inspect(|stored| activation.mark(*stored, &mut marked));
+///             *row = marked;
+///         }
+///     }
+///     let mut activated = Activated::default();
+///     activated.deleted = old;
+///     Ok(activated)
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Activation {
     version: i64,
@@ -25,7 +52,7 @@ pub struct Activation {
     now: String,
 }
 
-/// What a sink has deleted.
+/// What a sink has deleted. [`Activation`] has an example.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Activated {
@@ -124,6 +151,20 @@ pub(crate) fn check_share(
 
 /// Whether a stored record, which is marked as deleted, was marked by a version that `record` is
 /// not older than: then it is in its table again, and the mark is void.
+///
+/// ```
+/// # use singer_target::{activation::is_revived, value::Tape};
+/// let parsed = |json: &str| {
+///     let mut tape = Tape::new();
+///     tape.parse(json.as_bytes()).map(|()| tape)
+/// };
+/// let stored = parsed(r#"{"id":1,"_sdc_deleted_at":"2024-05-01","_sdc_deleted_by_version":5}"#)?;
+/// for (version, revived) in [(4, false), (5, true)] {
+///     let record = parsed(&format!(r#"{{"id":1,"_sdc_table_version":{version}}}"#))?;
+///     assert_eq!(is_revived(stored.root().unwrap(), record.root().unwrap()), revived);
+/// }
+/// # Ok::<(), singer_target::value::ParseError>(())
+/// ```
 #[must_use]
 pub fn is_revived(stored: Value<'_>, record: Value<'_>) -> bool {
     let Some(by) = integer(stored, DELETED_BY_VERSION) else {
@@ -132,13 +173,30 @@ pub fn is_revived(stored: Value<'_>, record: Value<'_>) -> bool {
     is_marked(stored) && version_of(record).is_none_or(|version| version >= by)
 }
 
-/// The version of its table that a record is of.
+/// The version of its table that a record is of: `_sdc_table_version`, if it is an integer.
+///
+/// ```
+/// # use singer_target::{activation::version_of, value::Tape};
+/// # let mut tape = Tape::new();
+/// tape.parse(br#"{"id": 1, "_sdc_table_version": 5}"#)?;
+/// assert_eq!(version_of(tape.root().unwrap()), Some(5));
+/// # Ok::<(), singer_target::value::ParseError>(())
+/// ```
 #[must_use]
 pub fn version_of(record: Value<'_>) -> Option<i64> {
     integer(record, TABLE_VERSION)
 }
 
-/// Whether a record says that it was deleted at its source.
+/// Whether a record says that it was deleted at its source: `_sdc_deleted_at` is there and not
+/// null.
+///
+/// ```
+/// # use singer_target::{activation::is_marked, value::Tape};
+/// # let mut tape = Tape::new();
+/// tape.parse(br#"{"id": 1, "_sdc_deleted_at": "2024-05-01T00:00:00Z"}"#)?;
+/// assert!(is_marked(tape.root().unwrap()));
+/// # Ok::<(), singer_target::value::ParseError>(())
+/// ```
 #[must_use]
 pub fn is_marked(record: Value<'_>) -> bool {
     record

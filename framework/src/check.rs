@@ -20,7 +20,7 @@ pub struct Finding {
     pub text: String,
 }
 
-/// How good a [`Finding`] is.
+/// How good a [`Finding`] is. [`Finding`] has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {

@@ -184,6 +184,26 @@ pub trait Sink: Send + Sync + 'static {
 }
 
 /// How a run ended, for [`Sink::close`].
+///
+/// ```
+/// # use singer_target::{Batch, Ending, Report, Sink, SinkError};
+/// # struct Files;
+/// # impl Files {
+/// #     fn forget_what_was_resumed(&self) -> Result<(), SinkError> { Ok(()) }
+/// # }
+/// impl Sink for Files {
+///     # async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+///     #     Ok(Report::all_written(batch))
+///     # }
+///     async fn close(&self, ending: Ending) -> Result<(), SinkError> {
+///         match ending {
+///             // Nothing is sent again after this: the journal has done its work.
+///             Ending::Complete => self.forget_what_was_resumed(),
+///             _ => Ok(()),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ending {
@@ -226,6 +246,13 @@ pub struct Report {
 }
 
 /// A record that the destination can never take: see [`Report::reject`].
+///
+/// ```
+/// # use singer_target::{Rejection, Report};
+/// let mut report = Report::default();
+/// report.rejected = [1, 4].map(|index| Rejection::new(index, "larger than 1 MB")).into();
+/// assert_eq!(report.rejected[1].index, 4);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rejection {

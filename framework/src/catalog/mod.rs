@@ -28,7 +28,7 @@ pub struct Catalog {
     pub streams: Vec<CatalogStream>,
 }
 
-/// A stream that a destination holds.
+/// A stream that a destination holds. [`Catalog`] has an example.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct CatalogStream {

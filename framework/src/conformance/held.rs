@@ -167,3 +167,20 @@ fn number(value: &Json) -> Option<u64> {
         .as_u64()
         .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Entry;
+
+    #[test]
+    fn records_are_as_small_as_the_docs_of_the_kit_say() {
+        let sizes = (0..20_000).map(|n| {
+            Entry::new(format!("key-{n}"), n)
+                .to_json()
+                .to_string()
+                .len()
+        });
+        let largest = sizes.max().expect("some records");
+        assert!((256..512).contains(&largest), "{largest} bytes");
+    }
+}

@@ -17,6 +17,22 @@ use crate::value::Tape;
 const MAX_RECORD_BYTES: usize = 10_000;
 
 /// A destination in memory. Clones share what they hold.
+///
+/// ```
+/// use serde_json::json;
+/// use singer_target::Sink;
+/// use singer_target::conformance::{Destination, batch, memory::Memory, stream};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let memory = Memory::upserting();
+/// let sink = memory.open().await?;
+/// let orders = stream("orders", ["id"], json!({}));
+/// sink.write(&batch(&orders, [json!({"id": 1, "n": 1}), json!({"id": 1, "n": 2})])).await?;
+/// assert_eq!(memory.read("orders").await?, [json!({"id": 1, "n": 2})]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Memory {
     appends: bool,
@@ -108,7 +124,7 @@ impl Destination for Memory {
     }
 }
 
-/// The sink of a [`Memory`].
+/// The sink of a [`Memory`], which has an example.
 #[derive(Debug)]
 pub struct MemorySink {
     memory: Memory,

@@ -23,7 +23,7 @@
 //! example. Do not pause Tokio's clock: parts of a run are threads.
 //!
 //! The kit's records have the members `id`, the key; `n`, an integer that grows with each record;
-//! `text`; and a few more that nothing is expected of.
+//! `text`; and a few more that nothing is expected of. Each is less than 512 bytes of JSON.
 
 mod activation;
 mod chaos;
@@ -52,6 +52,52 @@ use crate::sink::{Sink, SinkError};
 use trial::Trial;
 
 /// A destination under test: one place that sinks are opened on, one after the other.
+///
+/// Here the sink appends each record to a log in memory, and the destination is read as a log is:
+/// of each key the last one counts.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::sync::{Arc, Mutex};
+///
+/// use serde_json::Value as Json;
+/// use singer_target::conformance::{Destination, Kit, Rule};
+/// use singer_target::{Batch, BoxError, Report, Sink, SinkError};
+///
+/// #[derive(Clone, Default)]
+/// struct Log(Arc<Mutex<Vec<(String, String)>>>);
+///
+/// impl Sink for Log {
+///     async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+///         let lines = batch.records().map(|record| record.value().to_json());
+///         let named = lines.map(|line| (batch.stream().name().to_owned(), line));
+///         self.0.lock().unwrap().extend(named);
+///         Ok(Report::all_written(batch))
+///     }
+/// }
+///
+/// impl Destination for Log {
+///     type Sink = Self;
+///
+///     async fn open(&self) -> Result<Self, SinkError> {
+///         Ok(self.clone())
+///     }
+///
+///     async fn read(&self, stream: &str) -> Result<Vec<Json>, BoxError> {
+///         let mut newest = BTreeMap::new();
+///         for (_, line) in self.0.lock().unwrap().iter().filter(|(name, _)| name == stream) {
+///             let record: Json = serde_json::from_str(line)?;
+///             newest.insert(record["id"].to_string(), record);
+///         }
+///         Ok(newest.into_values().collect())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// Kit::new(async || Ok(Log::default())).check(Rule::Order).await.unwrap();
+/// # }
+/// ```
 pub trait Destination: Send + Sync + 'static {
     /// The sink under test.
     type Sink: Sink;

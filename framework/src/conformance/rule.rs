@@ -3,6 +3,18 @@
 use std::fmt;
 
 /// A rule that every sink keeps. Its text is a sentence.
+///
+/// A test for each says which one is broken by its own name:
+///
+/// ```
+/// use singer_target::conformance::{Kit, Rule, Violation, memory::Memory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// // #[tokio::test]
+/// async fn main() -> Result<(), Violation> {
+///     Kit::new(async || Ok(Memory::upserting())).check(Rule::Order).await
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
@@ -83,6 +95,19 @@ impl fmt::Display for Rule {
 }
 
 /// A rule that a sink breaks, and how.
+///
+/// ```
+/// use singer_target::conformance::{Kit, Rule, memory::Memory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// // A destination that keeps every record breaks the promise to keep the newest of each key.
+/// let kit = Kit::new(async || Ok(Memory::appending()));
+/// let violation = kit.check(Rule::Order).await.unwrap_err();
+/// assert_eq!(violation.rule(), Rule::Order);
+/// assert!(violation.to_string().starts_with("broken rule Order: of the records of one key"));
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Violation {
     rule: Rule,
@@ -129,7 +154,8 @@ impl fmt::Debug for Violation {
 
 impl std::error::Error for Violation {}
 
-/// Every rule that a sink breaks: at least one.
+/// Every rule that a sink breaks: at least one. [`Kit::check_all`](super::Kit::check_all) gives it,
+/// and a test that returns it prints a line for each.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Violations(pub(super) Vec<Violation>);
 

@@ -123,7 +123,7 @@ impl SinkEntry {
     }
 }
 
-/// The registration of an [`EncoderPlugin`].
+/// The registration of an [`EncoderPlugin`], which has an example.
 #[derive(Clone, Copy)]
 pub struct EncoderEntry {
     pub(crate) name: &'static str,

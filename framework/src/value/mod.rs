@@ -22,6 +22,17 @@ pub use serde::WithBigNumbers;
 use build::{Kind, Node};
 
 /// A buffer of JSON values, one behind the other, that can be cleared and filled again.
+///
+/// ```
+/// # use singer_target::value::Tape;
+/// let mut tape = Tape::new();
+/// for json in [r#"{"id": 1}"#, r#"{"id": 2}"#] {
+///     // The memory of the first value serves the second.
+///     tape.parse(json.as_bytes())?;
+///     assert_eq!(tape.root().unwrap().to_json(), json.replace(' ', ""));
+/// }
+/// # Ok::<(), singer_target::value::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Tape {
     nodes: Vec<Node>,
@@ -34,6 +45,21 @@ pub struct Tape {
 /// One JSON value on a [`Tape`]. As cheap to copy as a reference.
 ///
 /// [`to_json`](Self::to_json) gives it as a `String` of compact JSON, which is always one line.
+///
+/// ```
+/// # use singer_target::value::Tape;
+/// # let mut tape = Tape::new();
+/// tape.parse(br#"{"id": 7, "price": 0.10, "tags": ["new", null]}"#)?;
+/// let record = tape.root().unwrap();
+/// assert_eq!(record.get("id").unwrap().as_number().unwrap().as_i64(), Some(7));
+/// // As the tap wrote it: a float would have lost the zero.
+/// assert_eq!(record.get("price").unwrap().to_json(), "0.10");
+/// let tags: Vec<_> = record.get("tags").unwrap().elements().map(|tag| tag.as_str()).collect();
+/// assert_eq!(tags, [Some("new"), None]);
+/// let names: Vec<_> = record.members().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["id", "price", "tags"]);
+/// # Ok::<(), singer_target::value::ParseError>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     tape: &'a Tape,
@@ -41,6 +67,22 @@ pub struct Value<'a> {
 }
 
 /// The type of a [`Value`].
+///
+/// ```
+/// # use singer_target::value::{Tape, Value, ValueKind};
+/// fn column_type(value: Value<'_>) -> &'static str {
+///     match value.kind() {
+///         ValueKind::Null | ValueKind::String => "text",
+///         ValueKind::Bool => "boolean",
+///         ValueKind::Number => "numeric",
+///         ValueKind::Array | ValueKind::Object => "jsonb",
+///     }
+/// }
+/// # let mut tape = Tape::new();
+/// # tape.parse(b"[1]")?;
+/// # assert_eq!(column_type(tape.root().unwrap()), "jsonb");
+/// # Ok::<(), singer_target::value::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
     /// `null`
@@ -232,7 +274,7 @@ impl<'a> Iterator for Children<'a> {
     }
 }
 
-/// The members of an object: see [`Value::members`].
+/// The members of an object: see [`Value::members`]. [`Value`] has an example.
 #[derive(Debug, Clone)]
 pub struct Members<'a>(Children<'a>);
 
@@ -245,7 +287,7 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-/// The elements of an array: see [`Value::elements`].
+/// The elements of an array: see [`Value::elements`]. [`Value`] has an example.
 #[derive(Debug, Clone)]
 pub struct Elements<'a>(Children<'a>);
 

@@ -7,6 +7,21 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
 /// A JSON number: its text, and what it is worth.
+///
+/// ```
+/// # use singer_target::value::Tape;
+/// # let mut tape = Tape::new();
+/// tape.parse(b"[0.10, 0.1, 18446744073709551616, 1e400, 9e399]")?;
+/// let numbers: Vec<_> = tape.root().unwrap().elements().filter_map(|it| it.as_number()).collect();
+/// let [ten_cents, tenth, huge, larger, smaller] = numbers[..] else { unreachable!() };
+/// assert_eq!(ten_cents, tenth);
+/// assert_eq!(ten_cents.as_str(), "0.10");
+/// // More than 64 bits, and still all its digits.
+/// assert_eq!((huge.as_u64(), huge.as_str()), (None, "18446744073709551616"));
+/// // Beyond any float, and still compared.
+/// assert!(larger > smaller && larger.as_f64().is_none());
+/// # Ok::<(), singer_target::value::ParseError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Number<'a> {
     text: &'a str,
@@ -16,6 +31,17 @@ pub struct Number<'a> {
 ///
 /// An integer beyond 64 bits, or a decimal whose nearest 64-bit float does not print back as the
 /// same number, is never rounded silently.
+///
+/// ```
+/// # use singer_target::value::{BigNumbers, Tape};
+/// # let mut tape = Tape::new();
+/// tape.parse(b"100000000000000000001")?;
+/// let as_json = |policy| serde_json::to_string(&tape.root().unwrap().with_big_numbers(policy));
+/// assert_eq!(as_json(BigNumbers::String).unwrap(), r#""100000000000000000001""#);
+/// assert_eq!(as_json(BigNumbers::Float).unwrap(), "1e+20");
+/// assert!(as_json(BigNumbers::Error).is_err());
+/// # Ok::<(), singer_target::value::ParseError>(())
+/// ```
 #[derive(
     Debug,
     Clone,
@@ -39,7 +65,18 @@ pub enum BigNumbers {
     Float,
 }
 
-/// A number that 64 bits cannot hold, and may not be rounded.
+/// A number that 64 bits cannot hold, and may not be rounded. What an encoder answers with for a
+/// format that has no place for it.
+///
+/// ```
+/// # use singer_target::value::{Number, NumberError};
+/// fn packed(number: Number<'_>) -> Result<[u8; 8], NumberError> {
+///     number.as_i64().map(i64::to_be_bytes).ok_or(NumberError)
+/// }
+/// # let mut tape = singer_target::value::Tape::new();
+/// # tape.parse(b"1.5").unwrap();
+/// # assert_eq!(packed(tape.root().unwrap().as_number().unwrap()), Err(NumberError));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a number does not fit in 64 bits without rounding")]
 pub struct NumberError;

@@ -20,7 +20,14 @@ const MAX_EXPONENT_DIGITS: usize = 15;
 /// length.
 const MAX_NUMBER_BYTES: usize = 4_300;
 
-/// Why a text is not JSON.
+/// Why a text is not JSON. It never quotes the text, and so may be logged.
+///
+/// ```
+/// # use singer_target::value::Tape;
+/// let error = Tape::new().parse(br#"{"id": secret}"#).unwrap_err();
+/// assert_eq!(error.column, 8);
+/// assert!(!error.to_string().contains("secret"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not valid JSON at column {column}: {problem}")]
 pub struct ParseError {
