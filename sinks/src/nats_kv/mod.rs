@@ -52,7 +52,7 @@ use connect::Connection;
 use dead_letter::DeadLetterStream;
 use error::Failure;
 use key::{Collisions, KeyRules, KeyWriter};
-use read::{Reader, Way};
+use read::{Ahead, Reader, Way, Witness};
 use write::{Form, Identity, Lane, Lifeline, Novelty, StoredSizes, StreamWriter, Sweep, Window};
 
 inventory::submit! {
@@ -81,6 +81,7 @@ struct OpenBucket {
     bucket: Arc<Bucket>,
     identity: Arc<Identity>,
     fast_lane: Option<Arc<Lane>>,
+    witness: Arc<Witness>,
 }
 
 impl SinkPlugin for NatsKv {
@@ -251,6 +252,7 @@ impl NatsKv {
             bucket: Arc::new(bucket),
             identity,
             fast_lane,
+            witness: Arc::default(),
         };
         buckets.insert(name.to_owned(), open.clone());
         Ok(open)
@@ -276,6 +278,7 @@ impl NatsKv {
             bucket,
             identity,
             fast_lane,
+            witness,
         } = open;
         let Self {
             config, connection, ..
@@ -310,12 +313,15 @@ impl NatsKv {
                 .map(|(_, encoder)| Arc::clone(encoder))
                 .collect(),
         );
+        let filter = keys.filter().filter(|_| bucket.can_be_read_ahead());
         Ok(StreamWriter {
             client: connection.client.clone(),
             window: Arc::clone(&self.window),
             fast_lane: fast_lane.clone(),
             bucket: Arc::clone(identity),
             reader: reader(connection, bucket).await?,
+            ahead: Ahead::new(Arc::clone(witness), filter),
+            witness: Arc::clone(witness),
             encoder: Arc::clone(&self.encoder),
             keys,
             collisions: self.collisions.clone(),

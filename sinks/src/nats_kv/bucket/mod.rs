@@ -186,6 +186,13 @@ impl Bucket {
         self.config.allow_direct && self.api_level >= MULTI_GET
     }
 
+    /// Whether the values can be read in the order of their revisions before their keys are known:
+    /// each must be the last one of its key, and read from the server that all writes go to.
+    pub(super) fn can_be_read_ahead(&self) -> bool {
+        let is_origin = self.config.mirror.is_none() && self.read_prefix == self.write_prefix;
+        self.history() == Some(1) && self.config.num_replicas == 1 && is_origin
+    }
+
     /// Whether messages can be published in batches that one acknowledgement covers. Servers
     /// before 2.12 ignore settings that they do not know, so both must be so.
     pub(super) fn allows_batched_publishing(&self) -> bool {

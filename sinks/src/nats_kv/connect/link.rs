@@ -3,6 +3,8 @@
 use async_nats::{ClientError, Event, ServerError};
 use tokio::sync::watch;
 
+use super::super::read::CONSUMER;
+
 /// The state of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct Link {
@@ -64,7 +66,9 @@ pub(super) fn observe(link: &watch::Sender<Link>, event: &Event) {
 
 fn observe_text(link: &watch::Sender<Link>, text: &str) {
     let lower = text.to_ascii_lowercase();
-    if lower.contains("permissions violation") {
+    if lower.contains("permissions violation") && text.contains(CONSUMER) {
+        tracing::debug!("the server says: {}", without_key(text));
+    } else if lower.contains("permissions violation") {
         let denied = without_key(text);
         tracing::warn!("the server says: {denied}");
         link.send_modify(|link| {

@@ -5,9 +5,11 @@
 //! server that lags behind. That is harmless: whatever is decided upon it is written by
 //! compare-and-set, and after a conflict the leader is asked.
 
+mod ahead;
 mod found;
 mod wanted;
 
+pub(super) use ahead::{Ahead, CONSUMER, Manner, Witness};
 pub(super) use found::{Content, Found, content};
 
 use std::time::Duration;
@@ -15,9 +17,11 @@ use std::time::Duration;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use async_nats::{Client, Message, Request, RequestErrorKind, StatusCode};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
 
 use super::error::{ApiError, Failure};
 use super::scan::Scan;
+use ahead::Position;
 use found::About;
 use wanted::Wanted;
 
@@ -33,6 +37,7 @@ pub(super) enum Way {
 }
 
 /// Reads the keys of one bucket.
+#[derive(Clone)]
 pub(super) struct Reader {
     pub(super) client: Client,
     pub(super) stream: Stream<()>,
@@ -240,6 +245,30 @@ impl Reader {
                 _ => Err(failed(&error)),
             },
         }
+    }
+
+    /// Where the bucket's stream is by now, as its leader knows it.
+    async fn position(&self) -> Result<Position, Failure> {
+        #[derive(Deserialize)]
+        struct Info {
+            created: String,
+            state: State,
+        }
+        #[derive(Deserialize)]
+        struct State {
+            last_seq: u64,
+            messages: u64,
+        }
+        let subject = format!("{}.STREAM.INFO.{}", self.api_prefix, self.stream_name);
+        let request = Request::new().timeout(Some(self.patience));
+        let reply = self.client.send_request(subject, request).await;
+        let reply = reply.map_err(|error| failed(&error))?;
+        let info: Info = serde_json::from_slice(&reply.payload).map_err(|error| failed(&error))?;
+        Ok(Position {
+            created: info.created,
+            last_revision: info.state.last_seq,
+            messages: info.state.messages,
+        })
     }
 
     /// Begins a pass over the keys that `filter` matches.

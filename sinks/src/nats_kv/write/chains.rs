@@ -144,6 +144,11 @@ impl<'a> Chains<'a> {
         self.prepared.key(self.chains[chain].tail)
     }
 
+    /// Whether nothing was stored under a chain's key before the write that is under way.
+    pub(super) fn is_new(&self, chain: usize) -> bool {
+        matches!(self.chains[chain].known, Known::Absent)
+    }
+
     /// Takes note of what is stored under a chain's key.
     pub(super) fn found(&mut self, chain: usize, found: Option<Found>) {
         self.chains[chain].known = found.map_or(Known::Absent, Known::Stored);

@@ -36,7 +36,7 @@ use super::compare::Comparison;
 use super::config::RefreshMode;
 use super::error::Failure;
 use super::key::{Collisions, KeyWriter};
-use super::read::Reader;
+use super::read::{Ahead, Manner, Reader, Witness};
 use answer::Answer;
 use chains::{Chains, Policy};
 use fast::FastBatch;
@@ -57,6 +57,8 @@ pub(super) struct StreamWriter {
     pub(super) fast_lane: Option<Arc<Lane>>,
     pub(super) bucket: Arc<Identity>,
     pub(super) reader: Reader,
+    pub(super) ahead: Ahead,
+    pub(super) witness: Arc<Witness>,
     pub(super) encoder: Arc<dyn Encoder>,
     pub(super) keys: KeyWriter,
     /// In the legacy format, which cannot tell all records apart.
@@ -166,7 +168,7 @@ impl StreamWriter {
             if is_new {
                 part.clone().for_each(|chain| chains.found(chain, None));
             } else {
-                self.read(chains, part.clone(), lifeline).await?;
+                self.read(chains, part.clone(), policy, lifeline).await?;
             }
             let open = part.clone().collect();
             let failure = self
@@ -188,10 +190,20 @@ impl StreamWriter {
         &self,
         chains: &mut Chains<'_>,
         part: Range<usize>,
+        policy: Policy,
         lifeline: &mut Lifeline,
     ) -> Result<(), Failure> {
         let keys: Vec<_> = part.clone().map(|chain| chains.key(chain)).collect();
-        let found = lifeline.bind(self.reader.last(&keys)).await?;
+        let found = if policy.written_before {
+            lifeline.bind(self.reader.last(&keys)).await?
+        } else {
+            let manner = Manner {
+                connection: lifeline.connection(),
+                page: self.sizes.keys_at_once(),
+            };
+            let found = self.ahead.last(&self.reader, &keys, manner);
+            lifeline.bind(found).await?
+        };
         self.sizes.note(found.iter().map(Option::as_ref));
         self.novelty.note_read(&found);
         for (chain, found) in part.zip(found) {
@@ -213,11 +225,13 @@ impl StreamWriter {
         let mut cause = None;
         while !open.is_empty() {
             let mark = self.bucket.mark();
+            let writes = self.witness.round();
             let mut round = lifeline.bind(self.round(lane)).await?;
             let all = self.publish_all(prepared, chains, &open, &mut round);
             let published = lifeline.bind(all).await;
             let lost_batch = published.is_err() && matches!(round, Round::Fast(_));
             let settled = self.settle(chains, round.answers(), mark);
+            drop(writes);
             if settled.suspicious || lost_batch {
                 lifeline.bind(self.bucket.verify()).await?;
             }
@@ -281,8 +295,11 @@ impl StreamWriter {
         for (chain, answer) in answers {
             match answer {
                 Ok(revision) => {
-                    settled.suspicious |=
-                        revision.is_some_and(|revision| !self.bucket.follows(mark, revision));
+                    if let Some(revision) = revision {
+                        settled.suspicious |= !self.bucket.follows(mark, revision);
+                        self.witness.note(revision, chains.is_new(chain));
+                        self.ahead.wrote(chains.key(chain));
+                    }
                     if chains.store(chain, revision) {
                         settled.open.push(chain);
                     }
