@@ -5,8 +5,6 @@
 //! counts of time are milliseconds since 1970. What the tap has sent itself stays as it is, but for
 //! the table's version: it decides what ACTIVATE_VERSION deletes, and so the message's one counts.
 
-use std::fmt::Write;
-
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter, tz::Offset};
 use serde_json::{Value as JsonSchema, json};
 
@@ -171,8 +169,11 @@ pub(crate) fn now() -> String {
 fn moment(time_extracted: Value<'_>, out: &mut String) -> Option<()> {
     let text = time_extracted.as_str()?;
     if let Some(micros) = micros_of_same_second(text, out) {
+        const ZEROS: &str = "000000";
         out.truncate(SECOND.len());
-        let _ = write!(out, ".{micros:0<6}+00:00");
+        for part in [".", micros, &ZEROS[micros.len()..], "+00:00"] {
+            out.push_str(part);
+        }
         return Some(());
     }
     let moment: Timestamp = text.parse().ok()?;

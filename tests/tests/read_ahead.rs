@@ -19,7 +19,8 @@ fn prologue() -> String {
 }
 
 fn records(ids: Range<u64>, v: u64) -> String {
-    ids.map(|id| record("s", json!({"id": id, "v": v}))).collect()
+    ids.map(|id| record("s", json!({"id": id, "v": v})))
+        .collect()
 }
 
 /// Loads these keys for the first time, in their order.
@@ -149,5 +150,9 @@ fn it_is_done_without_where_it_is_not_permitted() {
     stored(&case, 8_000);
     let outcome = case.load(prologue() + &records(0..8_000, 0)).success();
     assert!(!outcome.stderr.contains("ermission"), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("unchanged=8000"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("unchanged=8000"),
+        "{}",
+        outcome.stderr
+    );
 }

@@ -197,9 +197,24 @@ impl<'a> Value<'a> {
     /// The value of the member `name`, if this is an object that has it.
     #[must_use]
     pub fn get(self, name: &str) -> Option<Value<'a>> {
-        self.members()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value)
+        let mut children = self.children(Kind::Object);
+        while let Some(key) = children.next() {
+            let value = children.next()?;
+            if key.characters() == Some(name.as_bytes()) {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// The characters of a string as bytes, which are quicker to compare than to cut out as text.
+    fn characters(self) -> Option<&'a [u8]> {
+        let node = self.node();
+        match node.kind {
+            Kind::String => self.tape.text.as_bytes().get(node.range()),
+            Kind::EscapedString => self.tape.unescaped.as_bytes().get(node.range()),
+            _ => None,
+        }
     }
 
     /// The members of an object in their order; nothing for other values.

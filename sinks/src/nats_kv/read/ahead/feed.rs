@@ -189,9 +189,21 @@ mod tests {
     #[test]
     fn both_forms_of_a_reply_are_read() {
         for (reply, revision, pending) in [
-            ("$JS.ACK.KV_b.read-ahead-x.1.4711.1.1700000000000.42", 4711, 42),
-            ("$JS.ACK.hub.hash.KV_b.c.1.4711.1.1700000000000.42", 4711, 42),
-            ("$JS.ACK._.hash.KV_b.c.1.4711.1.1700000000000.42.tok", 4711, 42),
+            (
+                "$JS.ACK.KV_b.read-ahead-x.1.4711.1.1700000000000.42",
+                4711,
+                42,
+            ),
+            (
+                "$JS.ACK.hub.hash.KV_b.c.1.4711.1.1700000000000.42",
+                4711,
+                42,
+            ),
+            (
+                "$JS.ACK._.hash.KV_b.c.1.4711.1.1700000000000.42.tok",
+                4711,
+                42,
+            ),
         ] {
             let expected = Some(Place { revision, pending });
             assert_eq!(Place::read(reply), expected, "{reply}");

@@ -125,7 +125,7 @@ mod tests {
         let subject = Subject::from(format!("$KV.b.{key}"));
         let found = Found {
             revision,
-            content: Content::Marker,
+            content: Content::Value(bytes::Bytes::new()),
         };
         shelf.put(subject, "$KV.b.".len(), revision / 10, found);
     }

@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     fn found(revisions: impl IntoIterator<Item = u64>) -> Vec<Option<Found>> {
-        let content = Content::Marker;
+        let content = Content::Value(bytes::Bytes::new());
         revisions
             .into_iter()
             .map(|revision| {

@@ -11,7 +11,6 @@ mod progress;
 
 pub(in super::super) use lane::Lane;
 
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use async_nats::{Client, Subject, Subscriber};
@@ -182,9 +181,15 @@ impl<'w> FastBatch<'w> {
         if self.replies.capacity() < length {
             self.replies.reserve(BUFFER.max(length));
         }
-        self.replies.extend_from_slice(self.prefix.as_bytes());
-        // Writing to a buffer cannot fail.
-        let _ = write!(self.replies, "{number}.{operation}.$FI");
+        let mut digits = itoa::Buffer::new();
+        for part in [
+            self.prefix.as_bytes(),
+            digits.format(number).as_bytes(),
+            &[b'.', b'0' + operation],
+            b".$FI",
+        ] {
+            self.replies.extend_from_slice(part);
+        }
         Subject::from_utf8(self.replies.split().freeze()).expect("an inbox and digits are UTF-8")
     }
 }
