@@ -1,11 +1,12 @@
 //! A door for the fuzz targets in `tests/fuzz` and the benches in `tests/benches`: the inner parts
 //! that they need by themselves.
 
+use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Environment, Settings, Sources, TargetSettings};
+use crate::config::{ConfigError, Environment, Settings, SettingsSchema, Sources, TargetSettings};
 use crate::emitter::Emitter;
 use crate::message::{self, Message};
 use crate::metadata::Columns;
@@ -50,22 +51,43 @@ pub fn message(line: &[u8]) -> Result<Line, String> {
     })
 }
 
-/// Reads a file of settings as a run does: the target's, the sink's, and those of all encoders that
-/// are linked.
-///
-/// # Errors
-/// All that is wrong with them.
-pub fn settings<P: SinkPlugin>(file: &Path) -> Result<P::Config, String> {
-    let read = || -> Result<P::Config, Box<dyn std::error::Error>> {
-        let registry = Registry::linked()?;
-        let schema = registry.settings_schema(SinkEntry::of::<P>())?;
-        let sources = Sources::new([file.to_string_lossy()], Environment::default());
-        let settings = Settings::load("target-fuzz", &sources, &schema)?;
-        settings.section::<TargetSettings>()?;
-        registry.build_encoders(&settings)?;
-        Ok(settings.section()?)
-    };
-    read().map_err(|error| error.to_string())
+/// Reads files of settings as a run does: the target's, the sink's, and those of all encoders that
+/// are linked. What is known of them is collected once, as it takes longer than to read a file.
+pub struct SettingsReader<P> {
+    registry: Registry,
+    schema: SettingsSchema,
+    plugin: PhantomData<P>,
+}
+
+impl<P: SinkPlugin> SettingsReader<P> {
+    /// Collects what is known of the settings.
+    ///
+    /// # Errors
+    /// If two plugins do not go together.
+    pub fn new() -> Result<Self, String> {
+        let registry = Registry::linked().map_err(|error| error.to_string())?;
+        let schema = registry.settings_schema(SinkEntry::of::<P>());
+        Ok(Self {
+            schema: schema.map_err(|error| error.to_string())?,
+            registry,
+            plugin: PhantomData,
+        })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn read(&self, file: &Path) -> Result<P::Config, String> {
+        let read = || -> Result<P::Config, ConfigError> {
+            let sources = Sources::new([file.to_string_lossy()], Environment::default());
+            let settings = Settings::load("target-fuzz", &sources, &self.schema)?;
+            settings.section::<TargetSettings>()?;
+            self.registry.build_encoders(&settings)?;
+            settings.section()
+        };
+        read().map_err(|error| error.to_string())
+    }
 }
 
 /// Loads an input that is already in memory, and prints no state.

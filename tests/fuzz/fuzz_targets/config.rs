@@ -6,7 +6,8 @@ use std::fs;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use singer_sinks::nats_kv::NatsKv;
-use singer_target::{SinkPlugin, fuzzing};
+use singer_target::SinkPlugin;
+use singer_target::fuzzing::SettingsReader;
 
 #[derive(Debug, Arbitrary)]
 struct Input<'a> {
@@ -14,11 +15,15 @@ struct Input<'a> {
     format: u8,
 }
 
+thread_local! {
+    static READER: SettingsReader<NatsKv> = SettingsReader::new().expect("they go together");
+}
+
 fuzz_target!(|input: Input| {
     let extension = ["json", "yaml", "toml"][usize::from(input.format) % 3];
     let file = std::env::temp_dir().join(format!("fuzz-{}.{extension}", std::process::id()));
     fs::write(&file, input.text).expect("the temporary directory is writable");
-    match fuzzing::settings::<NatsKv>(&file) {
+    match READER.with(|reader| reader.read(&file)) {
         Err(error) => assert!(!error.is_empty()),
         Ok(config) => {
             let _ = NatsKv::validate(&config);
