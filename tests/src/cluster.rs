@@ -108,6 +108,26 @@ impl Cluster {
         .await;
     }
 
+    /// Makes this server the leader of the bucket's stream.
+    ///
+    /// # Panics
+    /// If it is not in time.
+    pub async fn lead(&self, bucket: &str, server: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.leader(bucket).await != server {
+            assert!(
+                Instant::now() < deadline,
+                "n{server} does not lead {bucket}"
+            );
+            self.ask_until(
+                &format!("STREAM.LEADER.STEPDOWN.KV_{bucket}"),
+                || json!({"placement": {"preferred": format!("n{server}")}}),
+                |answer| answer["success"] == true,
+            )
+            .await;
+        }
+    }
+
     /// Waits until all replicas of the bucket's stream are up to date.
     ///
     /// # Panics

@@ -57,6 +57,16 @@ impl Workload {
         }
     }
 
+    /// With each key once. Where writes name no revision (`full`), a key goes back when a later run
+    /// begins anew, or a late copy of a write arrives; `docs/guarantees.md` says so.
+    #[must_use]
+    pub fn each_key_once(self) -> Self {
+        Self {
+            keys: self.records,
+            ..self
+        }
+    }
+
     /// The SCHEMA line.
     #[must_use]
     pub fn schema(&self) -> String {
@@ -83,6 +93,14 @@ impl Workload {
     #[must_use]
     pub fn input_from(&self, first: u64) -> String {
         self.schema() + &self.records(first..self.records)
+    }
+
+    /// Waits until the run has printed the state behind so many records.
+    ///
+    /// # Panics
+    /// If it does not in time.
+    pub fn reaches(&self, run: &mut Running, records: u64) {
+        while done(&run.state()) < records {}
     }
 
     /// Feeds the run in small pieces, so that it is somewhere in the middle for a while.

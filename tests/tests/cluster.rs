@@ -1,4 +1,4 @@
-//! A bucket with three replicas, and what happens to the servers that hold them.
+//! Buckets with three replicas, and what happens to the servers that hold them.
 
 use std::time::Duration;
 
@@ -11,118 +11,166 @@ use target_tests::oracle::Workload;
 use target_tests::singer::{record, state};
 use target_tests::target::Running;
 
-/// A cluster with a bucket that keeps every value, and a run in the middle of its work.
+/// The ways to write that each fault is tried with, all at once: `refresh_mode` and `write_path`.
+const WAYS: [(&str, &str); 3] = [("newer", "auto"), ("full", "fast"), ("full", "ack")];
+
+/// A cluster, and for each way to write a bucket that keeps every value.
 struct Scene {
     cluster: Cluster,
+    loads: Vec<Load>,
+}
+
+/// A run in the middle of its work.
+struct Load {
     case: Case,
     workload: Workload,
+    run: Option<Running>,
 }
 
 impl Scene {
+    /// With runs that have loaded something.
     async fn new() -> Self {
+        let workload = Workload::of(4_000);
+        Self::with(|_| workload).await
+    }
+
+    /// As [`new`](Self::new), with a workload for each mode. All buckets have the same leader.
+    async fn with(workload: impl Fn(&str) -> Workload) -> Self {
         let cluster = Cluster::start().await;
-        let case = Case::on(&cluster.servers[0])
-            .set("url", cluster.urls())
-            .set("request_timeout_seconds", 2)
-            .set("ping_interval_seconds", 1)
-            .set("state_interval_seconds", 0.05);
-        case.make_bucket_with(kv::Config {
-            history: 64,
-            num_replicas: 3,
-            ..kv::Config::default()
-        })
-        .await;
-        Self {
-            cluster,
-            case,
-            workload: Workload::of(6_000),
+        let mut loads: Vec<Load> = Vec::new();
+        for (mode, path) in WAYS {
+            let case = case(&cluster)
+                .set("refresh_mode", mode)
+                .set("write_path", path);
+            make_bucket(&case).await;
+            if let Some(first) = loads.first() {
+                let leader = cluster.leader(&first.case.name).await;
+                cluster.lead(&case.name, leader).await;
+            }
+            loads.push(Load {
+                case,
+                workload: workload(mode),
+                run: None,
+            });
+        }
+        for load in &mut loads {
+            let target = load.case.target().patience(Duration::from_secs(180));
+            let run = load.run.insert(target.spawn());
+            load.workload.feed(run, 0);
+        }
+        for load in &mut loads {
+            load.run.as_mut().expect("it was just started").state();
+        }
+        Self { cluster, loads }
+    }
+
+    async fn leader(&self) -> usize {
+        self.cluster.leader(&self.loads[0].case.name).await
+    }
+
+    async fn is_in_sync(&self) {
+        for load in &self.loads {
+            self.cluster.is_in_sync(&load.case.name).await;
         }
     }
 
-    /// Starts a run and waits until it has loaded something.
-    fn start(&self) -> Running {
-        let mut run = self
-            .case
-            .target()
-            .patience(Duration::from_secs(180))
-            .spawn();
-        self.workload.feed(&mut run, 0);
-        run.state();
-        run
+    /// All runs end well while a server is down; `back` brings it back. Then every replica has
+    /// what they promised.
+    async fn ends_well(mut self, back: impl FnOnce(&mut Cluster)) {
+        let outcomes: Vec<_> = self
+            .loads
+            .iter_mut()
+            .map(|load| load.run.take().expect("it was started").wait().success())
+            .collect();
+        back(&mut self.cluster);
+        self.is_in_sync().await;
+        for (load, outcome) in self.loads.iter().zip(outcomes) {
+            let bucket = Bucket::open(&load.case.url, &load.case.name).await;
+            load.workload.is_complete(&bucket, outcome).await;
+        }
     }
+}
 
-    /// The run ends well, and every replica has what it promised.
-    async fn ends_well(&self, run: Running) {
-        let outcome = run.wait();
-        self.cluster.is_in_sync(&self.case.name).await;
-        let bucket = Bucket::open(&self.case.url, &self.case.name).await;
-        self.workload.is_complete(&bucket, outcome).await;
+fn case(cluster: &Cluster) -> Case {
+    Case::on(&cluster.servers[0])
+        .set("url", cluster.urls())
+        .set("request_timeout_seconds", 2)
+        .set("ping_interval_seconds", 1)
+        .set("state_interval_seconds", 0.05)
+}
+
+async fn make_bucket(case: &Case) -> Bucket {
+    case.make_bucket_with(kv::Config {
+        history: 64,
+        num_replicas: 3,
+        ..kv::Config::default()
+    })
+    .await
+}
+
+/// A server that stalls and goes on delivers what it held.
+fn safe_from_late_copies(mode: &str) -> Workload {
+    match mode {
+        "full" => Workload::of(4_000).each_key_once(),
+        _ => Workload::of(4_000),
     }
 }
 
 #[tokio::test]
 async fn the_leader_is_killed() {
     let mut scene = Scene::new().await;
-    let leader = scene.cluster.leader(&scene.case.name).await;
-    let run = scene.start();
+    let leader = scene.leader().await;
     scene.cluster.servers[leader].kill();
     // The two others elect a leader and go on.
-    let outcome = run.wait().success();
-    scene.cluster.servers[leader].restart();
-    scene.cluster.is_in_sync(&scene.case.name).await;
-    let bucket = Bucket::open(&scene.case.url, &scene.case.name).await;
-    scene.workload.is_complete(&bucket, outcome).await;
+    scene
+        .ends_well(|cluster| cluster.servers[leader].restart())
+        .await;
 }
 
 #[tokio::test]
 async fn the_leader_steps_down_again_and_again() {
-    let scene = Scene::new().await;
-    let mut run = scene.start();
+    let mut scene = Scene::new().await;
     for _ in 0..5 {
-        scene.cluster.step_down(&scene.case.name).await;
-        // Some progress in between, unless it is through by now.
-        run.state_within(Duration::from_secs(10));
+        for load in &mut scene.loads {
+            scene.cluster.step_down(&load.case.name).await;
+            // Some progress in between, unless it is through by now.
+            let run = load.run.as_mut().expect("it was started");
+            run.state_within(Duration::from_secs(10));
+        }
     }
-    scene.ends_well(run).await;
+    scene.ends_well(|_| ()).await;
 }
 
 #[tokio::test]
 async fn a_rolling_restart() {
     let mut scene = Scene::new().await;
-    let run = scene.start();
     for number in 0..3 {
         scene.cluster.servers[number].stop();
         scene.cluster.servers[number].restart();
-        scene.cluster.is_in_sync(&scene.case.name).await;
+        scene.is_in_sync().await;
     }
-    scene.ends_well(run).await;
+    scene.ends_well(|_| ()).await;
 }
 
 #[tokio::test]
 async fn a_follower_stalls() {
-    let scene = Scene::new().await;
-    let follower = scene.cluster.follower(&scene.case.name).await;
-    let run = scene.start();
+    let scene = Scene::with(safe_from_late_copies).await;
+    let follower = scene.cluster.follower(&scene.loads[0].case.name).await;
     scene.cluster.servers[follower].pause();
-    // The target may be connected to it, or not; two of three are enough.
-    let outcome = run.wait().success();
-    scene.cluster.servers[follower].resume();
-    scene.cluster.is_in_sync(&scene.case.name).await;
-    let bucket = Bucket::open(&scene.case.url, &scene.case.name).await;
-    scene.workload.is_complete(&bucket, outcome).await;
+    // The targets may be connected to it, or not; two of three are enough.
+    scene
+        .ends_well(|cluster| cluster.servers[follower].resume())
+        .await;
 }
 
 #[tokio::test]
 async fn the_leader_stalls() {
-    let scene = Scene::new().await;
-    let leader = scene.cluster.leader(&scene.case.name).await;
-    let run = scene.start();
+    let scene = Scene::with(safe_from_late_copies).await;
+    let leader = scene.leader().await;
     scene.cluster.servers[leader].pause();
-    let outcome = run.wait().success();
-    scene.cluster.servers[leader].resume();
-    scene.cluster.is_in_sync(&scene.case.name).await;
-    let bucket = Bucket::open(&scene.case.url, &scene.case.name).await;
-    scene.workload.is_complete(&bucket, outcome).await;
+    scene
+        .ends_well(|cluster| cluster.servers[leader].resume())
+        .await;
 }
 
 /// Reads are answered by whichever server is asked, and it may not know yet what another writer
@@ -130,21 +178,22 @@ async fn the_leader_stalls() {
 #[tokio::test]
 async fn values_that_followers_do_not_know_yet() {
     const KEYS: u64 = 100;
-    let scene = Scene::new().await;
-    let follower = scene.cluster.follower(&scene.case.name).await;
-    let leader = scene.cluster.leader(&scene.case.name).await;
-    let bucket = Bucket::open(&scene.cluster.servers[leader].url(), &scene.case.name).await;
-    let case = scene
-        .case
-        .clone()
-        .set("url", scene.cluster.servers[follower].url())
+    let cluster = Cluster::start().await;
+    let case = case(&cluster);
+    make_bucket(&case).await;
+    let follower = cluster.follower(&case.name).await;
+    let leader = cluster.leader(&case.name).await;
+    let bucket = Bucket::open(&cluster.servers[leader].url(), &case.name).await;
+    let case = case
+        .set("url", cluster.servers[follower].url())
         .set("batch_wait_limit_seconds", 0);
+    let workload = Workload::default();
     let lines = |b: u64| {
         let records = (0..KEYS).map(|id| record("s", json!({"id": id, "b": b})));
         records.collect::<String>() + &state(json!({"done": 0, "b": b}))
     };
     let mut run = case.target().spawn();
-    assert!(run.send(scene.workload.schema()));
+    assert!(run.send(workload.schema()));
     for round in 0..20 {
         let other = 4 * round + 2;
         let puts = (0..KEYS).map(|id| {
@@ -163,5 +212,5 @@ async fn values_that_followers_do_not_know_yet() {
     }
     let outcome = run.finish().success();
     // No key ever went back.
-    scene.workload.holds(&bucket, &outcome.states()).await;
+    workload.holds(&bucket, &outcome.states()).await;
 }

@@ -11,35 +11,51 @@ use target_tests::nats_server::NatsServer;
 use target_tests::oracle::{Workload, chance, done};
 use target_tests::server_binary::{NEWEST, OLDEST};
 
+/// The ways to write: the server, `refresh_mode` and `write_path`.
+const WAYS: [(&str, &str, &str); 5] = [
+    (NEWEST, "newer", "auto"),
+    (NEWEST, "full", "fast"),
+    (NEWEST, "full", "ack"),
+    (NEWEST, "same", "auto"),
+    (OLDEST, "newer", "auto"),
+];
+
+fn case(server: &NatsServer, (_, mode, path): (&str, &str, &str), msgpack: bool) -> Case {
+    Case::on(server)
+        .set("msgpack", msgpack)
+        .set("refresh_mode", mode)
+        .set("write_path", path)
+        .set("state_interval_seconds", 0.05)
+}
+
 #[tokio::test]
 async fn kill_the_target() {
     let mut chance = chance("kill_the_target");
-    let workload = Workload::default();
-    for round in 0..10 {
-        let server = if round == 5 {
-            Case::on_oldest()
-        } else {
-            Case::new()
+    for way in WAYS {
+        let server = NatsServer::builder().version(way.0).start();
+        let workload = match way.1 {
+            // The next run writes again what is behind the last state.
+            "full" => Workload::default().each_key_once(),
+            _ => Workload::default(),
         };
-        let case = server
-            .set("msgpack", round % 2 == 0)
-            .set("state_interval_seconds", 0.05)
-            .set("batch_size_rows", chance.u64(1..2000));
-        let bucket = case.make_bucket().await;
-        let mut first = 0;
-        // Killed again and again on its way, each time later than the last.
-        for _ in 0..2 {
-            let mut run = case.target().spawn();
-            workload.feed(&mut run, first);
-            std::thread::sleep(Duration::from_millis(chance.u64(50..1200)));
-            run.signal(Signal::SIGKILL);
-            let states = run.wait().states();
-            workload.holds(&bucket, &states).await;
-            first = states.last().map_or(first, done);
-        }
-        let outcome = case.load(workload.input_from(first));
-        if first < workload.records {
-            workload.is_complete(&bucket, outcome).await;
+        for msgpack in [true, false] {
+            let case = case(&server, way, msgpack).set("batch_size_rows", chance.u64(1..2000));
+            let bucket = case.make_bucket().await;
+            let mut first = 0;
+            // Killed again and again on its way, each time later than the last.
+            for _ in 0..2 {
+                let mut run = case.target().spawn();
+                workload.feed(&mut run, first);
+                std::thread::sleep(Duration::from_millis(chance.u64(50..1200)));
+                run.signal(Signal::SIGKILL);
+                let states = run.wait().states();
+                workload.holds(&bucket, &states).await;
+                first = states.last().map_or(first, done);
+            }
+            let outcome = case.load(workload.input_from(first));
+            if first < workload.records {
+                workload.is_complete(&bucket, outcome).await;
+            }
         }
     }
 }
@@ -48,12 +64,9 @@ async fn kill_the_target() {
 async fn kill_the_server() {
     let mut chance = chance("kill_the_server");
     let workload = Workload::default();
-    for round in 0..5 {
-        let version = if round == 4 { OLDEST } else { NEWEST };
-        let mut server = NatsServer::builder().version(version).start();
-        let case = Case::on(&server)
-            .set("msgpack", round % 2 == 0)
-            .set("state_interval_seconds", 0.05);
+    for (round, way) in WAYS.into_iter().enumerate() {
+        let mut server = NatsServer::builder().version(way.0).start();
+        let case = case(&server, way, round % 2 == 0);
         case.make_bucket().await;
         let mut run = case.target().spawn();
         workload.feed(&mut run, 0);
