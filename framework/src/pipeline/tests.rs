@@ -1,7 +1,9 @@
 //! Ends of a run that a real destination does not show on demand.
 
+mod batches;
+
 use super::*;
-use crate::batch::Batch;
+use crate::batch::{Batch, Record};
 use crate::captured::Captured;
 use crate::reader;
 use crate::sink::{Report, Sink, SinkError};

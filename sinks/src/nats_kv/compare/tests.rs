@@ -393,6 +393,34 @@ fn decimal() -> impl Strategy<Value = (i128, String)> {
     })
 }
 
+/// What a replication key may be.
+const KINDS: [&str; 4] = [
+    r#"{"type":"integer"}"#,
+    r#"{"type":["null","string"],"format":"date-time"}"#,
+    r#"{"type":"string"}"#,
+    "{}",
+];
+
+/// Few different values, so that equal ones meet.
+fn replication_key() -> impl Strategy<Value = i64> {
+    prop_oneof![-3..4i64, 1_700_000_000..1_700_000_004i64]
+}
+
+/// One of two spellings of the same value.
+fn spell(kind: usize, value: i64, other: bool) -> String {
+    match (kind, other) {
+        (0, false) | (3, false) => value.to_string(),
+        (0, true) | (3, true) => format!("{value}.0"),
+        (1, _) => {
+            let at = jiff::Timestamp::from_second(value).expect("within range");
+            let zone = jiff::tz::Offset::constant(if other { -7 } else { 0 });
+            format!("\"{}\"", at.display_with_offset(zone))
+        }
+        // Of text the order is that of its bytes.
+        _ => format!("\"{:020}\"", value + 10),
+    }
+}
+
 proptest! {
     /// Against an oracle that knows the numbers: of two, the greater is newer, in every pair of
     /// encodings, and equal ones are not, however they are written.
@@ -407,6 +435,36 @@ proptest! {
         for (mode, written) in [(Newer, left > right), (Same, left >= right)] {
             let verdict = keyed(mode, property.clone()).on(&of(&left_text), &of(&right_text));
             prop_assert_eq!(verdict == Write, written, "{} over {}", left_text, right_text);
+        }
+    }
+
+    /// Whatever the order in which records of one key come, the newest is what stays: of those with
+    /// an equal replication key the first in `newer`, the last in `same`.
+    #[test]
+    fn the_newest_stays(
+        records in prop::collection::vec((replication_key(), any::<bool>()), 1..8),
+        kind in any::<prop::sample::Index>(),
+    ) {
+        let kind = kind.index(KINDS.len());
+        let property: JsonSchema = serde_json::from_str(KINDS[kind]).expect("a schema");
+        let record = |n: usize, (value, spelling): &(i64, bool)| {
+            format!(r#"{{"u":{},"n":{n}}}"#, spell(kind, *value, *spelling))
+        };
+        for mode in [Newer, Same] {
+            let rules = keyed(mode, property.clone());
+            let mut stored = 0;
+            for n in 1..records.len() {
+                let verdict = rules.on(&record(n, &records[n]), &record(stored, &records[stored]));
+                if verdict == Write {
+                    stored = n;
+                }
+            }
+            let value = |n: &usize| records[*n].0;
+            let expected = match mode {
+                Same => (0..records.len()).max_by_key(value),
+                _ => (0..records.len()).rev().max_by_key(value),
+            };
+            prop_assert_eq!(Some(stored), expected, "{:?} of {:?}", mode, records);
         }
     }
 
