@@ -1,79 +1,90 @@
 //! Servers that die, come back, stall or lose patience during a run.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use target_tests::bucket::Bucket;
+use nix::sys::signal::Signal;
+use serde_json::json;
 use target_tests::case::Case;
 use target_tests::nats_server::NatsServer;
+use target_tests::oracle::Workload;
 use target_tests::server_binary::{NEWEST, OLDEST};
-use target_tests::singer::{record, schema, state};
+use target_tests::target::{Outcome, Running};
 
-fn start() -> String {
-    schema("s", json!({"id": {"type": "integer"}}), &["id"])
-}
+/// The ways to write: the server, `refresh_mode` and `write_path`.
+const WAYS: [(&str, &str, &str); 4] = [
+    (NEWEST, "newer", "auto"),
+    (NEWEST, "full", "fast"),
+    (NEWEST, "full", "ack"),
+    (OLDEST, "newer", "auto"),
+];
 
-fn records(ids: std::ops::Range<u64>) -> String {
-    let last = ids.end;
-    let records: String = ids.map(|id| record("s", json!({"id": id}))).collect();
-    records + &state(json!({"loaded": last}))
-}
-
-/// Every record below the state's number is there.
-async fn holds(bucket: &Bucket, state: &Value) {
-    let contents = bucket.contents().await;
-    for id in 0..state["loaded"].as_u64().expect("our states have numbers") {
-        assert!(
-            contents.contains_key(&format!("s.{id}")),
-            "record {id} is lost"
-        );
+/// Records of which each key comes once, with a state after each ten.
+fn workload(records: u64) -> Workload {
+    Workload {
+        state_every: 10,
+        ..Workload::of(records).each_key_once()
     }
+}
+
+/// A run that has loaded the first records.
+fn start(case: &Case, workload: &Workload, records: u64) -> Running {
+    let mut run = case.target().spawn();
+    assert!(run.send(workload.schema() + &workload.records(0..records)));
+    workload.reaches(&mut run, records);
+    run
+}
+
+/// The run has failed, and its last state is that behind so many records.
+fn failed_after(records: u64, outcome: Outcome, code: i32) -> Outcome {
+    let outcome = outcome.exited(code);
+    assert_eq!(outcome.states().last(), Some(&json!({"done": records})));
+    outcome
 }
 
 #[tokio::test]
 async fn a_server_that_is_killed_and_comes_back() {
-    for version in [NEWEST, OLDEST] {
+    for (version, mode, path) in WAYS {
         let mut server = NatsServer::builder().version(version).start();
-        let case = Case::on(&server);
-        let mut run = case.target().spawn();
-        assert!(run.send(start() + &records(0..1000)));
-        assert_eq!(run.state(), json!({"loaded": 1000}));
+        let case = Case::on(&server)
+            .set("refresh_mode", mode)
+            .set("write_path", path);
+        let workload = workload(3_000);
+        let mut run = start(&case, &workload, 1_000);
         server.kill();
-        assert!(run.send(records(1000..2000)));
-        std::thread::sleep(Duration::from_secs(2));
+        assert!(run.send(workload.records(1_000..2_000)));
+        std::thread::sleep(Duration::from_secs(1));
         server.restart();
-        assert!(run.send(records(2000..3000)));
-        let outcome = run.finish().success();
-        let last = json!({"loaded": 3000});
-        assert_eq!(outcome.states().last(), Some(&last));
-        holds(&case.bucket().await, &last).await;
+        assert!(run.send(workload.records(2_000..3_000)));
+        let outcome = run.finish();
+        workload.is_complete(&case.bucket().await, outcome).await;
     }
 }
 
 #[tokio::test]
 async fn a_server_that_is_restarted_in_order() {
-    let mut server = NatsServer::start();
-    let case = Case::on(&server);
-    let mut run = case.target().spawn();
-    assert!(run.send(start() + &records(0..1000)));
-    run.state();
-    server.stop();
-    server.restart();
-    assert!(run.send(records(1000..2000)));
-    let outcome = run.finish().success();
-    assert_eq!(outcome.states().last(), Some(&json!({"loaded": 2000})));
-    holds(&case.bucket().await, &json!({"loaded": 2000})).await;
+    for (version, mode, path) in WAYS {
+        let mut server = NatsServer::builder().version(version).start();
+        let case = Case::on(&server)
+            .set("refresh_mode", mode)
+            .set("write_path", path);
+        let workload = workload(2_000);
+        let mut run = start(&case, &workload, 1_000);
+        server.stop();
+        server.restart();
+        assert!(run.send(workload.records(1_000..2_000)));
+        let outcome = run.finish();
+        workload.is_complete(&case.bucket().await, outcome).await;
+    }
 }
 
 #[tokio::test]
 async fn a_server_that_never_comes_back() {
     let mut server = NatsServer::start();
     let case = Case::on(&server).set("max_retry_seconds", 2);
-    let mut run = case.target().spawn();
-    assert!(run.send(start() + &records(0..1000)));
-    let first = run.state();
+    let workload = workload(2_000);
+    let mut run = start(&case, &workload, 1_000);
     server.kill();
-    run.send(records(1000..2000));
+    run.send(workload.records(1_000..2_000));
     let outcome = run.finish();
     assert!(
         matches!(outcome.code, Some(1 | 3)),
@@ -81,30 +92,43 @@ async fn a_server_that_never_comes_back() {
         outcome.code,
         outcome.stderr
     );
-    assert_eq!(outcome.states(), std::slice::from_ref(&first));
+    assert_eq!(outcome.states().last(), Some(&json!({"done": 1_000})));
     server.restart();
-    holds(&case.bucket().await, &first).await;
+    let bucket = case.bucket().await;
+    workload.holds(&bucket, &outcome.states()).await;
 }
 
+/// Longer than the ten seconds after which a server gives up a batch of fast ingest. It stops at
+/// once for all ways to write, each into a bucket of its own.
 #[tokio::test]
 async fn a_server_that_stalls() {
     let server = NatsServer::start();
-    let case = Case::on(&server).set("request_timeout_seconds", 1);
-    let mut run = case.target().spawn();
-    assert!(run.send(start() + &records(0..1000)));
-    run.state();
+    let workload = workload(2_000);
+    let mut runs = Vec::new();
+    for (_, mode, path) in &WAYS[..3] {
+        // The one gives up soon and writes again; the other waits for the answers.
+        for patience in [1, 60] {
+            let case = Case::on(&server)
+                .set("refresh_mode", *mode)
+                .set("write_path", *path)
+                .set("request_timeout_seconds", patience);
+            runs.push((start(&case, &workload, 1_000), case));
+        }
+    }
     server.pause();
-    assert!(run.send(records(1000..2000)));
-    std::thread::sleep(Duration::from_secs(4));
-    assert_eq!(
-        run.state_within(Duration::ZERO),
-        None,
-        "nothing was acknowledged"
-    );
+    for (run, _) in &mut runs {
+        assert!(run.send(workload.records(1_000..2_000)));
+    }
+    std::thread::sleep(Duration::from_secs(12));
+    for (run, _) in &mut runs {
+        let state = run.state_within(Duration::ZERO);
+        assert_eq!(state, None, "nothing was acknowledged");
+    }
     server.resume();
-    let outcome = run.finish().success();
-    assert_eq!(outcome.states().last(), Some(&json!({"loaded": 2000})));
-    holds(&case.bucket().await, &json!({"loaded": 2000})).await;
+    for (run, case) in runs {
+        let outcome = run.finish();
+        workload.is_complete(&case.bucket().await, outcome).await;
+    }
 }
 
 /// The server drops clients that do not answer its pings for two seconds.
@@ -114,14 +138,12 @@ async fn a_tap_that_pauses_for_longer_than_the_server_waits() {
         .config("ping_interval: \"1s\"\nping_max: 1")
         .start();
     let case = Case::on(&server);
-    let mut run = case.target().spawn();
-    assert!(run.send(start() + &records(0..10)));
-    run.state();
+    let workload = workload(20);
+    let mut run = start(&case, &workload, 10);
     std::thread::sleep(Duration::from_secs(5));
-    assert!(run.send(records(10..20)));
-    let outcome = run.finish().success();
-    assert_eq!(outcome.states().last(), Some(&json!({"loaded": 20})));
-    holds(&case.bucket().await, &json!({"loaded": 20})).await;
+    assert!(run.send(workload.records(10..20)));
+    let outcome = run.finish();
+    workload.is_complete(&case.bucket().await, outcome).await;
     assert!(
         !server.log().contains("Stale"),
         "it was dropped: {}",
@@ -129,44 +151,41 @@ async fn a_tap_that_pauses_for_longer_than_the_server_waits() {
     );
 }
 
-#[tokio::test]
-async fn a_bucket_that_is_deleted_during_the_run() {
+/// A run whose bucket is deleted while it pauses, and perhaps made again.
+async fn run_while_the_bucket_goes(made_again: bool) {
     let server = NatsServer::start();
-    let case = Case::on(&server).set("max_retry_seconds", 2);
-    let mut run = case.target().spawn();
-    assert!(run.send(start() + &records(0..10)));
-    let first = run.state();
+    let case = Case::on(&server).set("max_retry_seconds", 3);
+    let workload = workload(20);
+    let mut run = start(&case, &workload, 10);
     let jetstream = target_tests::bucket::jetstream(&case.url).await;
     jetstream
         .delete_key_value(&case.name)
         .await
         .expect("the server is there");
-    run.send(records(10..20));
-    let outcome = run.finish().exited(1);
-    assert_eq!(outcome.states(), [first]);
-    assert!(outcome.stderr.contains(&case.name), "{}", outcome.stderr);
+    if made_again {
+        case.make_bucket().await;
+    }
+    run.send(workload.records(10..20));
+    let outcome = failed_after(10, run.finish(), 1);
+    let what = if made_again {
+        "created again"
+    } else {
+        "deleted"
+    };
+    for part in [&*case.name, what] {
+        assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_deleted_during_the_run() {
+    run_while_the_bucket_goes(false).await;
 }
 
 /// What was written before is lost, so going on would be a lie.
 #[tokio::test]
 async fn a_bucket_that_is_deleted_and_made_again_during_the_run() {
-    let server = NatsServer::start();
-    let case = Case::on(&server).set("max_retry_seconds", 5);
-    let mut run = case.target().spawn();
-    assert!(run.send(start() + &records(0..10)));
-    let first = run.state();
-    let jetstream = target_tests::bucket::jetstream(&case.url).await;
-    jetstream
-        .delete_key_value(&case.name)
-        .await
-        .expect("the server is there");
-    case.make_bucket().await;
-    run.send(records(10..20));
-    let outcome = run.finish().exited(1);
-    assert_eq!(outcome.states(), [first]);
-    for part in [&*case.name, "created again"] {
-        assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
-    }
+    run_while_the_bucket_goes(true).await;
 }
 
 /// Lines for a server with users; what `ann` may do, and whether she is one of them.
@@ -177,34 +196,29 @@ fn users(ann: Option<&str>) -> String {
     format!("authorization {{ users: [{ann} {{ user: root, password: secret }}] }}")
 }
 
-/// A run of `ann` that has loaded ten records, and what becomes of it with other users.
-fn run_while_users_change(changed: Option<&str>) -> (target_tests::target::Outcome, Value) {
+/// What becomes of a run of `ann` that has loaded ten records, with other users.
+fn run_while_users_change(changed: Option<&str>) -> Outcome {
     let mut server = NatsServer::builder().config(&users(Some(""))).start();
     let case = Case::on(&server)
         .set("user", "ann")
         .set("password", "secret");
-    let mut run = case.target().spawn();
-    assert!(run.send(start() + &records(0..10)));
-    let first = run.state();
+    let workload = workload(20);
+    let mut run = start(&case, &workload, 10);
     server.reload(&users(changed));
-    run.send(records(10..20));
+    run.send(workload.records(10..20));
     // Far sooner than max_retry_seconds, which is five minutes.
-    (run.finish(), first)
+    failed_after(10, run.finish(), 3)
 }
 
 #[tokio::test]
 async fn credentials_that_are_revoked_during_the_run() {
-    let (outcome, first) = run_while_users_change(None);
-    let outcome = outcome.exited(3);
-    assert_eq!(outcome.states(), [first]);
+    let outcome = run_while_users_change(None);
     assert!(outcome.stderr.contains("credentials"), "{}", outcome.stderr);
 }
 
 #[tokio::test]
 async fn a_permission_that_is_withdrawn_during_the_run() {
-    let (outcome, first) = run_while_users_change(Some("publish: { deny: [\"$KV.>\"] }"));
-    let outcome = outcome.exited(3);
-    assert_eq!(outcome.states(), [first]);
+    let outcome = run_while_users_change(Some("publish: { deny: [\"$KV.>\"] }"));
     for part in ["permission", "$KV."] {
         assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
     }
@@ -215,14 +229,14 @@ async fn a_permission_that_is_withdrawn_during_the_run() {
 async fn a_signal_while_it_tries_again() {
     let mut server = NatsServer::start();
     let case = Case::on(&server);
-    let mut run = case.target().patience(Duration::from_secs(40)).spawn();
-    assert!(run.send(start() + &records(0..10)));
-    let first = run.state();
+    let workload = workload(20);
+    let mut run = start(&case, &workload, 10);
     server.kill();
-    run.send(records(10..20));
+    run.send(workload.records(10..20));
     std::thread::sleep(Duration::from_secs(3));
-    run.signal(nix::sys::signal::Signal::SIGTERM);
-    let outcome = run.wait().exited(143);
-    assert_eq!(outcome.states(), [first]);
-    server.restart();
+    let asked = Instant::now();
+    run.signal(Signal::SIGTERM);
+    failed_after(10, run.wait(), 143);
+    // Far sooner than max_retry_seconds.
+    assert!(asked.elapsed() < Duration::from_secs(40));
 }

@@ -3,38 +3,23 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
-use target_tests::bucket::Bucket;
+use serde_json::json;
 use target_tests::case::Case;
 use target_tests::nats_server::NatsServer;
+use target_tests::oracle::{Workload, done};
 use target_tests::singer::{line, record, schema, state};
 
-fn start() -> String {
-    schema("s", json!({"id": {"type": "integer"}}), &["id"])
-}
-
-/// Records with a state after each hundred.
-fn records(ids: std::ops::Range<u64>) -> String {
-    ids.map(|id| {
-        let state = if id % 100 == 99 {
-            state(json!({"loaded": id + 1}))
-        } else {
-            String::new()
-        };
-        record("s", json!({"id": id})) + &state
-    })
-    .collect()
-}
-
-async fn holds(bucket: &Bucket, states: &[Value]) {
-    let contents = bucket.contents().await;
-    let Some(last) = states.last() else { return };
-    for id in 0..last["loaded"].as_u64().expect("our states have numbers") {
-        assert!(
-            contents.contains_key(&format!("s.{id}")),
-            "record {id} is lost"
-        );
+/// Records of which each key comes once, with a state after each hundred.
+fn workload(records: u64) -> Workload {
+    Workload {
+        state_every: 100,
+        size: 30,
+        ..Workload::of(records).each_key_once()
     }
+}
+
+fn start() -> String {
+    workload(1).schema()
 }
 
 /// No other record and no end of the input makes it leave, only time.
@@ -89,55 +74,46 @@ async fn a_state_is_printed_as_it_came() {
 /// Meltano writes its database for each line: many states in a short time become few lines.
 #[tokio::test]
 async fn states_are_coalesced_and_the_last_one_is_printed() {
-    let outcome = Case::new().load(start() + &records(0..20_000)).success();
+    let outcome = Case::new().load(workload(20_000).input_from(0)).success();
     let states = outcome.states();
     assert!(states.len() < 60, "{} lines of 200 states", states.len());
-    assert_eq!(states.last(), Some(&json!({"loaded": 20_000})));
-    let numbers: Vec<u64> = states
-        .iter()
-        .filter_map(|state| state["loaded"].as_u64())
-        .collect();
+    assert_eq!(states.last(), Some(&json!({"done": 20_000})));
+    let numbers: Vec<u64> = states.iter().map(done).collect();
     assert!(numbers.is_sorted(), "{numbers:?}");
 }
 
 #[tokio::test]
 async fn states_leave_during_a_long_run() {
-    let case = Case::new().set("state_interval_seconds", 1);
+    let case = Case::new().set("state_interval_seconds", 0.3);
+    let workload = Workload {
+        size: 400,
+        ..workload(10_000)
+    };
     let mut run = case.target().spawn();
-    let mut stdin = run.take_stdin();
-    let feeder = std::thread::spawn(move || {
-        use std::io::Write;
-        let mut sent = stdin.write_all(start().as_bytes());
-        for round in 0..40 {
-            sent = sent
-                .and_then(|()| stdin.write_all(records(round * 100..(round + 1) * 100).as_bytes()));
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        sent
-    });
-    let first = run.state();
-    assert!(
-        first["loaded"].as_u64() < Some(4000),
-        "only at the end: {first}"
-    );
-    feeder.join().expect("no panic").expect("all was read");
-    let states = run.wait().success().states();
+    // Two seconds.
+    workload.feed(&mut run, 0);
+    let first = done(&run.state());
+    assert!(first < workload.records, "only at the end: {first}");
+    let outcome = run.wait();
+    let states = outcome.states();
     assert!(states.len() >= 3, "{states:?}");
-    assert_eq!(states.last(), Some(&json!({"loaded": 4000})));
+    workload.is_complete(&case.bucket().await, outcome).await;
 }
 
 #[tokio::test]
 async fn a_signal_ends_the_run_in_order() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
         let case = Case::new();
+        let workload = workload(2000);
         let mut run = case.target().spawn();
-        assert!(run.send(start() + &records(0..1000)));
+        assert!(run.send(workload.schema() + &workload.records(0..1000)));
         run.state();
-        assert!(run.send(records(1000..2000)));
+        assert!(run.send(workload.records(1000..2000)));
         run.signal(signal);
         // The input stays open: the signal is the end.
         let outcome = run.wait().exited(code);
-        holds(&case.bucket().await, &outcome.states()).await;
+        let bucket = case.bucket().await;
+        workload.holds(&bucket, &outcome.states()).await;
     }
 }
 
@@ -147,13 +123,15 @@ async fn a_signal_finishes_what_was_read() {
     let case = Case::new()
         .set("batch_wait_limit_seconds", 3600)
         .set("state_interval_seconds", 3600);
+    let workload = workload(100);
     let mut run = case.target().spawn();
-    assert!(run.send(start() + &records(0..100)));
+    assert!(run.send(workload.input_from(0)));
     std::thread::sleep(Duration::from_secs(2));
     run.signal(Signal::SIGTERM);
     let outcome = run.wait().exited(143);
-    assert_eq!(outcome.states(), [json!({"loaded": 100})]);
-    holds(&case.bucket().await, &outcome.states()).await;
+    assert_eq!(outcome.states(), [json!({"done": 100})]);
+    let bucket = case.bucket().await;
+    workload.holds(&bucket, &outcome.states()).await;
 }
 
 #[tokio::test]
@@ -170,29 +148,32 @@ async fn a_signal_while_nothing_is_read() {
 async fn a_signal_during_the_drain_never_becomes_success() {
     let server = NatsServer::start();
     let case = Case::on(&server).set("request_timeout_seconds", 1);
+    let workload = workload(2000);
     let mut run = case.target().spawn();
-    assert!(run.send(start() + &records(0..1000)));
-    while run.state() != json!({"loaded": 1000}) {}
+    assert!(run.send(workload.schema() + &workload.records(0..1000)));
+    workload.reaches(&mut run, 1000);
     server.pause();
-    assert!(run.send(records(1000..2000)));
+    assert!(run.send(workload.records(1000..2000)));
     drop(run.take_stdin());
     std::thread::sleep(Duration::from_secs(1));
     run.signal(Signal::SIGTERM);
     std::thread::sleep(Duration::from_secs(1));
     server.resume();
     let outcome = run.wait().exited(143);
-    holds(&case.bucket().await, &outcome.states()).await;
+    let bucket = case.bucket().await;
+    workload.holds(&bucket, &outcome.states()).await;
 }
 
 #[tokio::test]
 async fn a_second_signal_ends_the_run_at_once() {
     let server = NatsServer::start();
     let case = Case::on(&server);
+    let workload = workload(2000);
     let mut run = case.target().spawn();
-    assert!(run.send(start() + &records(0..1000)));
-    while run.state() != json!({"loaded": 1000}) {}
+    assert!(run.send(workload.schema() + &workload.records(0..1000)));
+    workload.reaches(&mut run, 1000);
     server.pause();
-    assert!(run.send(records(1000..2000)));
+    assert!(run.send(workload.records(1000..2000)));
     std::thread::sleep(Duration::from_secs(1));
     run.signal(Signal::SIGTERM);
     std::thread::sleep(Duration::from_millis(500));
@@ -204,7 +185,7 @@ async fn a_second_signal_ends_the_run_at_once() {
         "{:?}",
         second.elapsed()
     );
-    assert_eq!(outcome.states().last(), Some(&json!({"loaded": 1000})));
+    assert_eq!(outcome.states().last(), Some(&json!({"done": 1000})));
 }
 
 /// A state follows all streams' records before it, not only those of one.
