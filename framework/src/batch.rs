@@ -175,6 +175,8 @@ pub(crate) struct OpenBatch {
     tape: Tape,
     entries: Vec<Entry>,
     tickets: Tickets,
+    /// Bytes of the records' JSON, as they were read.
+    read: usize,
     opened: tokio::time::Instant,
 }
 
@@ -186,6 +188,7 @@ impl OpenBatch {
             tape,
             entries: Vec::new(),
             tickets: Tickets::default(),
+            read: 0,
             opened: tokio::time::Instant::now(),
         }
     }
@@ -193,6 +196,7 @@ impl OpenBatch {
     /// Adds a record, copied from the tape of its line.
     pub(crate) fn push(&mut self, record: Value<'_>, key: KeyHash, line: u64, ticket: Ticket) {
         let at = self.tape.append(record);
+        self.read += record.json_slice().map_or(0, str::len);
         self.entries.push(Entry { at, line, key });
         self.tickets.push(ticket);
     }
@@ -224,6 +228,11 @@ impl OpenBatch {
 
     pub(crate) fn rows(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Bytes of the records' JSON, as they were read.
+    pub(crate) fn bytes_read(&self) -> usize {
+        self.read
     }
 
     /// Memory that the records take, in bytes.

@@ -107,7 +107,7 @@ pub fn load(sink: impl Sink, input: Vec<u8>, validate: bool) -> Result<(), Strin
         };
         let emitter = Emitter::spawn(std::io::sink(), Duration::from_secs(1))?;
         let pipeline = Pipeline::new(plan, Arc::new(sink), emitter, None, Shutdown::new());
-        pipeline.run(lines).await.0.map(|_| ())
+        pipeline.run(lines).await.map(|_| ())
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

@@ -70,6 +70,7 @@ mod manifest;
 mod map;
 mod message;
 mod metadata;
+mod metrics;
 mod pipeline;
 mod plugin;
 mod reader;

@@ -36,6 +36,8 @@ pub(crate) struct Delivered {
     pub(crate) deleted: usize,
     pub(crate) rejected: Vec<Rejection>,
     pub(crate) retries: usize,
+    /// How long it took, pauses included.
+    pub(crate) elapsed: Duration,
 }
 
 impl Retry {
@@ -52,7 +54,9 @@ impl Retry {
             deleted: 0,
             rejected: Vec::new(),
             retries: 0,
+            elapsed: Duration::ZERO,
         };
+        let began = Instant::now();
         let mut pauses = self.pauses();
         let mut current = batch;
         // Where the records of `current` are in the first batch.
@@ -91,6 +95,7 @@ impl Retry {
                 Err(error) => return Err(error),
             };
             if open.is_empty() {
+                done.elapsed = began.elapsed();
                 return Ok(done);
             }
             done.retries += 1;

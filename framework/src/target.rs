@@ -15,6 +15,7 @@ use crate::config::{
 use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
 use crate::metadata::Columns;
+use crate::metrics::Reports;
 use crate::pipeline::{End, Pipeline, Plan};
 use crate::plugin::{Registry, SinkContext, SinkEntry};
 use crate::reader;
@@ -142,7 +143,13 @@ impl Target {
             .encoders
             .iter()
             .map(|entry| plugin("encoder", entry.name, entry.description));
-        let mut capabilities = vec!["about", "validate-records", "schema-flattening", "batch"];
+        let mut capabilities = vec![
+            "about",
+            "structured-logging",
+            "validate-records",
+            "schema-flattening",
+            "batch",
+        ];
         if sink.activates_versions {
             capabilities.extend(["activate-version", "soft-delete", "hard-delete"]);
         }
@@ -202,7 +209,10 @@ impl Target {
             columns,
         };
         let pipeline = Pipeline::new(plan, sink, emitter, dead_letter, shutdown.clone());
-        let (outcome, summary) = pipeline.run(lines).await;
+        let summary = pipeline.summary();
+        let reports = Reports::start(summary.clone());
+        let outcome = pipeline.run(lines).await;
+        reports.finish().await;
         summary.log();
         match (outcome, shutdown.signal()) {
             (Ok(End::Complete), _) => Ok(ExitCode::SUCCESS),

@@ -12,6 +12,7 @@ use crate::config::Settings;
 use crate::plugin::{SinkContext, SinkEntry};
 use crate::run_error::RunError;
 use crate::sink::SinkError;
+use crate::telemetry;
 
 /// Prints to standard output. A reader who has seen enough, such as `head`, is no failure.
 pub(crate) fn print(text: &str) -> Result<(), RunError> {
@@ -27,7 +28,8 @@ pub(crate) fn print(text: &str) -> Result<(), RunError> {
 
 /// Tells why a run failed, a line for each problem.
 pub(crate) fn print_error(name: &str, error: &RunError) {
-    let mut output = std::io::stderr().lock();
+    let in_log = telemetry::tells_errors();
+    let mut output = std::io::stderr();
     for line in error.to_string().lines() {
         // Names of streams come from the tap; a terminal must not obey them.
         let line: String = line
@@ -40,6 +42,10 @@ pub(crate) fn print_error(name: &str, error: &RunError) {
                 }
             })
             .collect();
+        if in_log {
+            tracing::error!("{line}");
+            continue;
+        }
         // There is nobody left to tell if this fails.
         let _ = writeln!(output, "{name}: error: {line}");
     }

@@ -66,7 +66,7 @@ pub(crate) use problem::ConfigError;
 pub use problem::Problem;
 pub(crate) use schema::{Section, SectionDocs, Setting, SettingsSchema};
 pub use secret::Secret;
-pub(crate) use source::Sources;
+pub(crate) use source::{Sources, yaml};
 pub(crate) use target::{OnInvalidRecord, TargetSettings, dead_letter_rule};
 pub(crate) use versions::VersionSettings;
 

@@ -121,7 +121,8 @@ fn json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("is not valid JSON: {error}"))
 }
 
-fn yaml(text: &str) -> Result<Value, String> {
+/// Reads YAML. The error says where it is wrong and quotes nothing.
+pub(crate) fn yaml(text: &str) -> Result<Value, String> {
     // Only `true` and `false` are booleans: a password `no` stays what it is.
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| match error.location() {

@@ -205,7 +205,7 @@ async fn run<D: Destination>(
         tokio::select! {
             biased;
             () = kill.notified() => None,
-            (outcome, _) = pipeline.run(lines) => Some(outcome),
+            outcome = pipeline.run(lines) => Some(outcome),
         }
     };
     // What a killed process has begun to print or to write ends before the next one starts.

@@ -30,12 +30,7 @@ impl Pipeline {
         outcome
     }
 
-    fn gap(
-        &mut self,
-        stream: &Arc<Stream>,
-        complete: bool,
-        is_followed: bool,
-    ) -> Option<&'static str> {
+    fn gap(&self, stream: &Arc<Stream>, complete: bool, is_followed: bool) -> Option<&'static str> {
         if !complete {
             Some("the run ended early")
         } else if self.summary.lost(stream) {

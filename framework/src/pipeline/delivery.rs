@@ -145,7 +145,9 @@ impl Delivery {
 impl Pipeline {
     /// Gives a batch to the sink, once there is room and none of its keys is in flight.
     pub(super) async fn dispatch(&mut self, open: OpenBatch) -> Result<(), RunError> {
+        let bytes = open.bytes_read();
         let (batch, tickets) = open.close();
+        self.summary.read(batch.stream(), batch.len(), bytes);
         while self.delivery.must_wait(&batch) {
             let due = self.emitter.due();
             tokio::select! {
@@ -211,6 +213,7 @@ impl Pipeline {
             ..
         } = *invalid;
         let name = stream.name();
+        self.summary.rejected(stream);
         match (self.settings.on_invalid_record, &mut self.dead_letter) {
             (OnInvalidRecord::Skip, _) => {
                 self.summary.skipped(stream);

@@ -220,6 +220,8 @@ impl Pipeline {
                     line: number,
                     reason: &problem,
                 };
+                let bytes = message.record.json_slice().map_or(0, str::len);
+                self.summary.read(&stream, 1, bytes);
                 self.reject(&invalid, ticket)?;
                 return Ok(None);
             }
@@ -264,6 +266,7 @@ impl Pipeline {
             line: number,
             reason: problem,
         };
+        self.summary.read(&stream, 1, line.len());
         let ticket = self.ledger.admit();
         self.reject(&invalid, ticket)
     }

@@ -13,7 +13,6 @@ mod delivery;
 mod files;
 mod intake;
 mod mapped;
-mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -23,12 +22,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval};
 
-pub(crate) use summary::Summary;
-
 use crate::config::{FlatteningSettings, TargetSettings, VersionSettings};
 use crate::dead_letter::{DeadLetter, DeadLetters};
 use crate::emitter::Emitter;
 use crate::metadata::Columns;
+use crate::metrics::Summary;
 use crate::plugin::ErasedSink;
 use crate::reader::Chunk;
 use crate::retry::{self, Retry};
@@ -142,12 +140,17 @@ impl Pipeline {
         self
     }
 
+    /// What the run counts.
+    pub(crate) fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+
     /// Loads the whole input. However it ends, what is in flight is finished and every STATE that
     /// is true is printed; `Ok` only if all that was read is settled.
     pub(crate) async fn run(
         mut self,
         mut input: mpsc::Receiver<Result<Chunk, RunError>>,
-    ) -> (Result<End, RunError>, Summary) {
+    ) -> Result<End, RunError> {
         let read = self.pump(&mut input).await;
         // No more lines: a tap that still writes gets a closed pipe when the process ends.
         drop(input);
@@ -181,7 +184,7 @@ impl Pipeline {
             self.emitter.discard();
         }
         let emitted = self.emitter.finish();
-        let outcome = read.and_then(|end| {
+        read.and_then(|end| {
             drained?;
             kept?;
             closed?;
@@ -192,8 +195,7 @@ impl Pipeline {
             Err(RunError::Internal(
                 "records were read that were never settled".to_owned(),
             ))
-        });
-        (outcome, self.summary)
+        })
     }
 
     /// The loop: reads until the end of the input, a signal or an error.

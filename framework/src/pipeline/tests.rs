@@ -27,7 +27,7 @@ async fn run(sink: impl Sink, input: &'static str) -> (Result<End, RunError>, St
         None,
         Shutdown::new(),
     );
-    let (outcome, _) = pipeline.run(lines).await;
+    let outcome = pipeline.run(lines).await;
     (outcome, output.text())
 }
 

@@ -135,8 +135,9 @@ fn help() {
               What a line looks like; default: $TARGET_X_LOG_FORMAT, text
 
               Possible values:
-              - text: Time, level, message, fields
-              - json: One JSON object a line
+              - text:   Time, level, message, fields
+              - json:   One JSON object a line
+              - singer: One JSON object a line, as the Meltano SDK writes it and Meltano reads it
 
     Examples:
       tap-github --config tap.json | target-x --config config.json

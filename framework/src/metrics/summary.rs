@@ -1,0 +1,176 @@
+//! Counts of a run, by stream.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::retry::Delivered;
+use crate::stream::Stream;
+
+/// What became of the records that were read. Clones share the counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Summary {
+    started: Instant,
+    streams: Arc<Mutex<BTreeMap<String, Counts>>>,
+}
+
+/// The counts of a stream. Of the records that were read, each is in the end written, unchanged,
+/// deleted or rejected.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Records that were taken in.
+    pub(crate) read: u64,
+    /// Bytes of their JSON.
+    pub(crate) bytes: u64,
+    pub(crate) written: u64,
+    pub(crate) unchanged: u64,
+    /// Records that deleted what was stored, and what was deleted by the end of a table's version
+    /// or of the run.
+    pub(crate) deleted: u64,
+    /// Records that could not be loaded, whatever was done with them.
+    pub(crate) rejected: u64,
+    pub(crate) skipped: u64,
+    pub(crate) dead_lettered: u64,
+    /// Batches that are settled.
+    pub(crate) batches: u64,
+    pub(crate) retries: u64,
+    /// How long batches took, all together.
+    pub(crate) busy: Duration,
+    /// How long the slowest took since [`Summary::since_last_time`] was asked.
+    pub(crate) slowest: Duration,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            streams: Arc::default(),
+        }
+    }
+}
+
+impl Summary {
+    fn streams(&self) -> MutexGuard<'_, BTreeMap<String, Counts>> {
+        // Nothing panics between two counts.
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, stream: &Stream, count: impl FnOnce(&mut Counts)) {
+        let mut streams = self.streams();
+        match streams.get_mut(stream.name()) {
+            Some(counts) => count(counts),
+            None => count(streams.entry(stream.name().to_owned()).or_default()),
+        }
+    }
+
+    /// Records were taken in.
+    pub(crate) fn read(&self, stream: &Stream, records: usize, bytes: usize) {
+        self.count(stream, |counts| {
+            counts.read += records as u64;
+            counts.bytes += bytes as u64;
+        });
+    }
+
+    pub(crate) fn delivered(&self, delivered: &Delivered) {
+        self.count(delivered.batch.stream(), |counts| {
+            counts.written += delivered.written as u64;
+            counts.unchanged += delivered.unchanged as u64;
+            counts.deleted += delivered.deleted as u64;
+            counts.retries += delivered.retries as u64;
+            counts.batches += 1;
+            counts.busy += delivered.elapsed;
+            counts.slowest = counts.slowest.max(delivered.elapsed);
+        });
+    }
+
+    /// A record could not be loaded.
+    pub(crate) fn rejected(&self, stream: &Stream) {
+        self.count(stream, |counts| counts.rejected += 1);
+    }
+
+    /// It was left out.
+    pub(crate) fn skipped(&self, stream: &Stream) {
+        self.count(stream, |counts| counts.skipped += 1);
+    }
+
+    /// It was put into the dead letter.
+    pub(crate) fn dead_lettered(&self, stream: &Stream) {
+        self.count(stream, |counts| counts.dead_lettered += 1);
+    }
+
+    /// Stored records that were deleted by something else than a record.
+    pub(crate) fn deleted(&self, stream: &Stream, records: u64) {
+        self.count(stream, |counts| counts.deleted += records);
+    }
+
+    /// Whether records of the stream were not loaded.
+    pub(crate) fn lost(&self, stream: &Stream) -> bool {
+        let streams = self.streams();
+        let counts = streams.get(stream.name());
+        counts.is_some_and(|counts| counts.rejected > 0)
+    }
+
+    /// The counts as they are; the slowest batches are those since this was asked before.
+    pub(crate) fn since_last_time(&self) -> BTreeMap<String, Counts> {
+        let mut streams = self.streams();
+        let counts = streams.clone();
+        for counts in streams.values_mut() {
+            counts.slowest = Duration::ZERO;
+        }
+        counts
+    }
+
+    /// Says how far the run is.
+    pub(crate) fn log_progress(&self) {
+        let streams = self.streams();
+        let settled = streams
+            .values()
+            .map(|counts| counts.written + counts.unchanged + counts.deleted);
+        let records: u64 = settled.sum();
+        tracing::info!(records, seconds = self.seconds(), "loading");
+    }
+
+    /// Says what the run did.
+    pub(crate) fn log(&self) {
+        let seconds = self.seconds();
+        for (stream, counts) in &*self.streams() {
+            let Counts {
+                read,
+                bytes,
+                written,
+                unchanged,
+                deleted,
+                rejected,
+                skipped,
+                dead_lettered,
+                batches,
+                retries,
+                ..
+            } = counts;
+            // A rate is no more exact than this.
+            let records_per_second = (*read as f64 / seconds.max(0.001)).round() as u64;
+            tracing::info!(
+                stream,
+                read,
+                written,
+                unchanged,
+                deleted,
+                rejected,
+                skipped,
+                dead_lettered,
+                bytes,
+                batches,
+                retries,
+                seconds,
+                records_per_second,
+                "loaded"
+            );
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
+    }
+}
