@@ -132,7 +132,7 @@ async fn load(
     let lines = reader::spawn(lines, settings.max_line_bytes).expect("starts");
     let emitter = Emitter::spawn(output.clone(), Duration::ZERO).expect("starts");
     let pipeline = Pipeline::new(settings.into(), sink, emitter, None, Shutdown::new());
-    let (outcome, _) = pipeline.run(lines).await;
+    let outcome = pipeline.run(lines).await;
     (outcome, output.text())
 }
 
