@@ -15,7 +15,7 @@ use crate::config::{
 use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
 use crate::metadata::Columns;
-use crate::metrics::Reports;
+use crate::metrics::{Progress, Reports};
 use crate::pipeline::{End, Pipeline, Plan};
 use crate::plugin::{Registry, SinkContext, SinkEntry};
 use crate::reader;
@@ -210,9 +210,13 @@ impl Target {
         };
         let pipeline = Pipeline::new(plan, sink, emitter, dead_letter, shutdown.clone());
         let summary = pipeline.summary();
-        let reports = Reports::start(summary.clone());
+        let reports = Reports::start(summary.clone(), &settings.section()?).await?;
         let outcome = pipeline.run(lines).await;
-        reports.finish().await;
+        let progress = match outcome {
+            Ok(End::Complete) => Progress::Succeeded,
+            _ => Progress::Ended,
+        };
+        reports.finish(progress).await;
         summary.log();
         match (outcome, shutdown.signal()) {
             (Ok(End::Complete), _) => Ok(ExitCode::SUCCESS),

@@ -51,6 +51,7 @@ mod compat;
 mod describe;
 mod env;
 mod flattening;
+mod metrics;
 mod problem;
 mod schema;
 mod secret;
@@ -62,6 +63,7 @@ mod versions;
 
 pub(crate) use env::{Environment, variable};
 pub(crate) use flattening::FlatteningSettings;
+pub(crate) use metrics::MetricsSettings;
 pub(crate) use problem::ConfigError;
 pub use problem::Problem;
 pub(crate) use schema::{Section, SectionDocs, Setting, SettingsSchema};

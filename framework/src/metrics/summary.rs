@@ -26,9 +26,11 @@ pub(crate) struct Counts {
     pub(crate) bytes: u64,
     pub(crate) written: u64,
     pub(crate) unchanged: u64,
-    /// Records that deleted what was stored, and what was deleted by the end of a table's version
-    /// or of the run.
+    /// Records that deleted what was stored.
     pub(crate) deleted: u64,
+    /// Stored records that were deleted by a new version of their table, or by a run that
+    /// overwrites it.
+    pub(crate) swept: u64,
     /// Records that could not be loaded, whatever was done with them.
     pub(crate) rejected: u64,
     pub(crate) skipped: u64,
@@ -100,9 +102,9 @@ impl Summary {
         self.count(stream, |counts| counts.dead_lettered += 1);
     }
 
-    /// Stored records that were deleted by something else than a record.
-    pub(crate) fn deleted(&self, stream: &Stream, records: u64) {
-        self.count(stream, |counts| counts.deleted += records);
+    /// Stored records were deleted by something else than a record.
+    pub(crate) fn swept(&self, stream: &Stream, records: u64) {
+        self.count(stream, |counts| counts.swept += records);
     }
 
     /// Whether records of the stream were not loaded.
@@ -110,6 +112,11 @@ impl Summary {
         let streams = self.streams();
         let counts = streams.get(stream.name());
         counts.is_some_and(|counts| counts.rejected > 0)
+    }
+
+    /// The counts as they are.
+    pub(crate) fn counts(&self) -> BTreeMap<String, Counts> {
+        self.streams().clone()
     }
 
     /// The counts as they are; the slowest batches are those since this was asked before.
@@ -141,7 +148,6 @@ impl Summary {
                 bytes,
                 written,
                 unchanged,
-                deleted,
                 rejected,
                 skipped,
                 dead_lettered,
@@ -149,6 +155,7 @@ impl Summary {
                 retries,
                 ..
             } = counts;
+            let deleted = counts.deleted + counts.swept;
             // A rate is no more exact than this.
             let records_per_second = (*read as f64 / seconds.max(0.001)).round() as u64;
             tracing::info!(
@@ -170,7 +177,8 @@ impl Summary {
         }
     }
 
-    fn seconds(&self) -> f64 {
+    /// How long the run has taken.
+    pub(super) fn seconds(&self) -> f64 {
         (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
     }
 }

@@ -55,7 +55,7 @@ impl Pipeline {
                 }
                 other => other.into(),
             })?;
-        self.summary.deleted(&known, activated.deleted);
+        self.summary.swept(&known, activated.deleted);
         tracing::info!(
             stream,
             version,

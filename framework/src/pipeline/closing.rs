@@ -16,7 +16,7 @@ impl Pipeline {
             let gap = self.gap(&stream, complete, is_followed);
             let end = StreamEnd::new(gap, self.versions.max_delete_fraction);
             match self.delivery.close_stream(&stream, &end).await {
-                Ok(removed) => self.summary.deleted(&stream, removed),
+                Ok(removed) => self.summary.swept(&stream, removed),
                 Err(error) => {
                     let failed: RunError = error.into();
                     if outcome.is_err() {

@@ -2,8 +2,8 @@
 
 use super::{EncoderEntry, Encoders, SinkEntry};
 use crate::config::{
-    ConfigError, FlatteningSettings, Section, Settings, SettingsSchema, TargetSettings,
-    VersionSettings, dead_letter_rule,
+    ConfigError, FlatteningSettings, MetricsSettings, Section, Settings, SettingsSchema,
+    TargetSettings, VersionSettings, dead_letter_rule,
 };
 
 /// All plugins that are linked into the binary, sorted by name.
@@ -99,6 +99,7 @@ impl Registry {
         let mut sections = vec![
             Section::of::<TargetSettings>("Target"),
             Section::of::<FlatteningSettings>("Flattening"),
+            Section::of::<MetricsSettings>("Metrics"),
         ];
         if sink.activates_versions {
             sections.push(Section::of::<VersionSettings>("Table versions"));
