@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use target_tests::bucket::{Bucket, jetstream};
 use target_tests::case::Case;
 use target_tests::nats_server::NatsServer;
+use target_tests::proxy::{Fate, From, Proxy};
 use target_tests::server_binary::OLDEST;
 use target_tests::singer::{record, schema, state};
 
@@ -114,6 +115,41 @@ async fn a_tap_that_pauses_for_long() {
         assert!(!outcome.stderr.contains("WARN"), "{}", outcome.stderr);
         holds(&case.bucket().await, 3_000).await;
     }
+}
+
+/// The network holds up a batch for longer than the server keeps it, and for shorter than we wait.
+#[tokio::test]
+async fn a_batch_that_the_server_has_forgotten() {
+    let server = NatsServer::start();
+    let proxy = Proxy::to(&server.url());
+    let case = full(Case::on(&server), "fast")
+        .set("url", proxy.url())
+        .set("request_timeout_seconds", 60);
+    let mut run = case.target().spawn();
+    assert!(run.send(start() + &records(0..10)));
+    assert_eq!(run.state(), json!({"loaded": 10}));
+    let mut writes = 0;
+    let (holding, held) = std::sync::mpsc::channel();
+    proxy.rule(move |frame| {
+        writes += usize::from(frame.is_write());
+        if frame.is_write() && writes == 300 {
+            let _ = holding.send(());
+        }
+        match frame.from {
+            // The connection itself is alive.
+            From::Client if writes >= 300 && frame.is_write() => Fate::Hold,
+            _ => Fate::Pass,
+        }
+    });
+    assert!(run.send(records(10..1_000)));
+    held.recv_timeout(Duration::from_secs(30))
+        .expect("it writes");
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    proxy.pass();
+    let outcome = run.finish().success();
+    assert!(outcome.stderr.contains("10208"), "{}", outcome.stderr);
+    assert_eq!(outcome.states().last(), Some(&json!({"loaded": 1_000})));
+    holds(&case.bucket().await, 1_000).await;
 }
 
 #[tokio::test]
