@@ -170,7 +170,7 @@ async fn run_while_the_bucket_goes(made_again: bool) {
     let what = if made_again {
         "created again"
     } else {
-        "deleted"
+        "was deleted"
     };
     for part in [&*case.name, what] {
         assert!(outcome.stderr.contains(part), "{}", outcome.stderr);

@@ -11,7 +11,7 @@ use super::build::{Kind, Names, Open};
 use super::escape::unescape;
 
 /// Deeper JSON is refused: validators and sinks recurse. The same limit as `serde_json`'s.
-const MAX_DEPTH: usize = 128;
+pub(super) const MAX_DEPTH: usize = 128;
 
 /// JSON puts no bound on an exponent; past this many digits two numbers could not be compared.
 const MAX_EXPONENT_DIGITS: usize = 15;

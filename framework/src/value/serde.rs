@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
+use super::parse::MAX_DEPTH;
 use super::{BigNumbers, Number, NumberError, Tape, Value, ValueKind, number::Exact};
 
 /// A value to be serialized, with a rule for the numbers that 64 bits cannot hold.
@@ -112,11 +113,16 @@ impl Tape {
     /// Replaces the contents with the one value that `deserializer` yields.
     ///
     /// # Errors
-    /// What the deserializer reports, and values that JSON does not have: bytes that are not
-    /// UTF-8, NaN and infinities, members whose names are not strings. The tape is then empty.
+    /// What the deserializer reports, values that JSON does not have (bytes that are not UTF-8, NaN
+    /// and infinities, members whose names are not strings), and values that nest deeper than 128
+    /// levels. The tape is then empty.
     pub fn read<'de, D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
         self.clear();
-        let result = Filler(self).deserialize(deserializer);
+        let filler = Filler {
+            tape: self,
+            depth: 0,
+        };
+        let result = filler.deserialize(deserializer);
         if result.is_err() {
             self.clear();
         }
@@ -140,7 +146,22 @@ impl<'de> Deserialize<'de> for Tape {
 }
 
 /// Appends one value to the tape.
-struct Filler<'t>(&'t mut Tape);
+struct Filler<'t> {
+    tape: &'t mut Tape,
+    /// How many arrays and objects it lies in.
+    depth: usize,
+}
+
+impl Filler<'_> {
+    /// The depth of what lies in this value.
+    fn deeper<E: serde::de::Error>(&self) -> Result<usize, E> {
+        // What is read must be such that it can be read again once it was written.
+        if self.depth == MAX_DEPTH {
+            return Err(E::custom(format!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        Ok(self.depth + 1)
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Filler<'_> {
     type Value = ();
@@ -158,7 +179,7 @@ impl<'de> Visitor<'de> for Filler<'_> {
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.0.push_null();
+        self.tape.push_null();
         Ok(())
     }
 
@@ -171,17 +192,17 @@ impl<'de> Visitor<'de> for Filler<'_> {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.0.push_bool(value);
+        self.tape.push_bool(value);
         Ok(())
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.0.push_number(&value.to_string());
+        self.tape.push_number(&value.to_string());
         Ok(())
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.0.push_number(&value.to_string());
+        self.tape.push_number(&value.to_string());
         Ok(())
     }
 
@@ -189,12 +210,12 @@ impl<'de> Visitor<'de> for Filler<'_> {
         if !value.is_finite() {
             return Err(E::custom("JSON has no NaN and no infinity"));
         }
-        self.0.push_number(&format!("{value:?}"));
+        self.tape.push_number(&format!("{value:?}"));
         Ok(())
     }
 
     fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        self.0.push_str(value);
+        self.tape.push_str(value);
         Ok(())
     }
 
@@ -206,33 +227,39 @@ impl<'de> Visitor<'de> for Filler<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let open = self.0.open_array();
+        let depth = self.deeper()?;
+        let open = self.tape.open_array();
         let mut first = true;
         while seq
             .next_element_seed(Element {
-                tape: self.0,
+                tape: self.tape,
+                depth,
                 first: &mut first,
             })?
             .is_some()
         {}
-        self.0.close_array(open);
+        self.tape.close_array(open);
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let open = self.0.open_object();
+        let depth = self.deeper()?;
+        let open = self.tape.open_object();
         let mut first = true;
         while map
             .next_key_seed(Name {
-                tape: self.0,
+                tape: self.tape,
                 first: &mut first,
             })?
             .is_some()
         {
-            self.0.colon();
-            map.next_value_seed(Filler(self.0))?;
+            self.tape.colon();
+            map.next_value_seed(Filler {
+                tape: self.tape,
+                depth,
+            })?;
         }
-        self.0.close_object(open);
+        self.tape.close_object(open);
         Ok(())
     }
 }
@@ -240,6 +267,7 @@ impl<'de> Visitor<'de> for Filler<'_> {
 /// An element, with the comma before it: only once it is there, since its absence ends the array.
 struct Element<'t> {
     tape: &'t mut Tape,
+    depth: usize,
     first: &'t mut bool,
 }
 
@@ -248,7 +276,8 @@ impl<'de> DeserializeSeed<'de> for Element<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         self.tape.separate(self.first);
-        Filler(self.tape).deserialize(deserializer)
+        let Self { tape, depth, .. } = self;
+        Filler { tape, depth }.deserialize(deserializer)
     }
 }
 

@@ -99,6 +99,19 @@ mod tests {
         result.map(|()| tape.root().expect("a value").to_json())
     }
 
+    /// Found by fuzzing: what nests deeper than JSON may could be read, but not again once it was
+    /// written as JSON.
+    #[test]
+    fn nesting_is_bounded_as_in_json() {
+        let nested = |depth: usize| [vec![0x91; depth - 1], vec![0x90]].concat();
+        let json = decoded(&nested(128)).expect("it is read");
+        Tape::new()
+            .parse(json.as_bytes())
+            .expect("it is read again");
+        let error = decoded(&nested(129)).expect_err("too deep").to_string();
+        assert!(error.contains("128 levels"), "{error}");
+    }
+
     #[test]
     fn integers_are_small_and_decimals_floats() {
         let bytes = encode(
