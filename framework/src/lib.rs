@@ -63,6 +63,7 @@ mod dead_letter;
 mod emitter;
 mod encoder;
 mod error;
+mod expression;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

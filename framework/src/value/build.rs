@@ -107,11 +107,11 @@ impl Tape {
         self.push(kind, start..self.text.len());
     }
 
-    pub(super) fn push_null(&mut self) {
+    pub(crate) fn push_null(&mut self) {
         self.push_text(Kind::Null, "null");
     }
 
-    pub(super) fn push_bool(&mut self, value: bool) {
+    pub(crate) fn push_bool(&mut self, value: bool) {
         if value {
             self.push_text(Kind::True, "true");
         } else {
@@ -120,7 +120,7 @@ impl Tape {
     }
 
     /// `text` must be a JSON number.
-    pub(super) fn push_number(&mut self, text: &str) {
+    pub(crate) fn push_number(&mut self, text: &str) {
         self.push_text(Kind::Number, text);
     }
 
@@ -159,7 +159,7 @@ impl Tape {
         Open { at }
     }
 
-    pub(super) fn open_array(&mut self) -> Open {
+    pub(crate) fn open_array(&mut self) -> Open {
         self.open(Kind::Array, '[')
     }
 
@@ -173,7 +173,7 @@ impl Tape {
         open
     }
 
-    pub(super) fn close_array(&mut self, open: Open) {
+    pub(crate) fn close_array(&mut self, open: Open) {
         self.close(open, ']');
     }
 

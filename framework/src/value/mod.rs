@@ -100,6 +100,9 @@ pub enum ValueKind {
 }
 
 impl Tape {
+    /// So deep may arrays and objects be nested.
+    pub(crate) const MAX_DEPTH: usize = parse::MAX_DEPTH;
+
     /// An empty tape.
     #[must_use]
     pub fn new() -> Self {
