@@ -34,7 +34,7 @@ pub(crate) struct SchemaMessage<'a> {
     pub(crate) whole: Value<'a>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordMessage<'a> {
     pub(crate) stream: &'a str,
     /// Not yet known to be an object.

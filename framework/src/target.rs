@@ -14,6 +14,7 @@ use crate::config::{
 };
 use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
+use crate::map::Mapper;
 use crate::metadata::Columns;
 use crate::metrics::{Progress, Reports};
 use crate::pipeline::{End, Pipeline, Plan};
@@ -109,6 +110,7 @@ impl Target {
         let sources = Sources::new(args.config(), environment);
         let settings = Settings::load(self.info.name, &sources, &schema)?;
         (sink.validate)(&settings)?;
+        let mapper = Mapper::new(&settings.section()?, settings.section()?)?;
         let context = SinkContext {
             target_name: self.info.name,
             target_version: self.info.version,
@@ -121,7 +123,7 @@ impl Target {
                     cli::discover(sink, &settings, context, *format).await
                 }
                 _ => {
-                    self.load(sink, &settings, context, args.input.as_deref())
+                    self.load(sink, &settings, mapper, context, args.input.as_deref())
                         .await
                 }
             }
@@ -147,6 +149,7 @@ impl Target {
             "about",
             "structured-logging",
             "validate-records",
+            "stream-maps",
             "schema-flattening",
             "batch",
         ];
@@ -167,6 +170,7 @@ impl Target {
         self,
         entry: SinkEntry,
         settings: &Settings,
+        mapper: Option<Mapper>,
         context: SinkContext,
         input: Option<&Path>,
     ) -> Result<ExitCode, RunError> {
@@ -205,7 +209,7 @@ impl Target {
         let plan = Plan {
             target,
             versions,
-            flattening: settings.section()?,
+            mapper,
             columns,
         };
         let pipeline = Pipeline::new(plan, sink, emitter, dead_letter, shutdown.clone());

@@ -15,6 +15,7 @@ pub mod oracle;
 pub mod place;
 pub mod proxy;
 pub mod python;
+pub mod sdk_maps;
 pub mod server_binary;
 pub mod singer;
 pub mod tap;

@@ -19,10 +19,6 @@ pub(crate) enum Accept {
 pub(crate) const SDK_SETTINGS: &[(&str, Accept)] = &[
     ("hard_delete", Accept::Off(&[])),
     ("load_method", Accept::Off(&["append-only", "upsert"])),
-    ("stream_maps", Accept::Off(&[])),
-    // Without stream_maps these two have nothing to act on.
-    ("faker_config", Accept::Anything),
-    ("stream_map_config", Accept::Anything),
     // It speaks of messages which, as long as they are not supported, end the run.
     ("batch_config", Accept::Anything),
     // Where a sink cannot delete, nothing is.
@@ -82,16 +78,12 @@ mod tests {
                 .is_some()
         };
         assert!(refused("hard_delete", json!(true)));
-        assert!(refused(
-            "stream_maps",
-            json!({"users": {"__alias__": "people"}})
-        ));
         assert!(refused("load_method", json!("overwrite")));
         for value in [json!(null), json!(false), json!(""), json!({}), json!([])] {
-            assert!(!refused("stream_maps", value));
+            assert!(!refused("hard_delete", value));
         }
         assert!(!refused("load_method", json!("upsert")));
-        assert!(!refused("faker_config", json!({"seed": 1})));
+        assert!(!refused("batch_config", json!({"encoding": {}})));
         assert!(!refused("_meltano", json!(1)));
         assert!(lookup("buckett").is_none());
     }

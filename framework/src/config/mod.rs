@@ -51,6 +51,7 @@ mod compat;
 mod describe;
 mod env;
 mod flattening;
+mod maps;
 mod metrics;
 mod problem;
 mod schema;
@@ -63,6 +64,7 @@ mod versions;
 
 pub(crate) use env::{Environment, variable};
 pub(crate) use flattening::FlatteningSettings;
+pub(crate) use maps::MapSettings;
 pub(crate) use metrics::MetricsSettings;
 pub(crate) use problem::ConfigError;
 pub use problem::Problem;

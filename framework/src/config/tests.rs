@@ -154,10 +154,10 @@ fn environment_variables_have_the_settings_type() {
     let wrong = [
         ("TARGET_X_BUCKET", "b"),
         ("TARGET_X_BATCH_SIZE_ROWS", "many"),
-        ("TARGET_X_STREAM_MAPS", r#"{"a": null}"#),
+        ("TARGET_X_HARD_DELETE", "true"),
     ];
     assert_snapshot!(load_with(&[], &wrong).expect_err("refused"), @r#"
-    stream_maps: is not supported yet by this version, and ignoring it would change the data; remove it (set by TARGET_X_STREAM_MAPS)
+    hard_delete: is not supported yet by this version, and ignoring it would change the data; remove it (set by TARGET_X_HARD_DELETE)
     batch_size_rows: "many" is a string; allowed: a whole number from 1 to 100000 (set by TARGET_X_BATCH_SIZE_ROWS)
     "#);
 }
@@ -170,7 +170,7 @@ fn all_problems_are_told_at_once() {
             "validate_records": "false", "on_invalid_record": "ignore", "batch_size_rows": 0,
             "batch_size_bytes": 1.5, "max_line_bytes": true, "tags": ["a", 2], "bucket": "",
             "state_interval_seconds": -1, "batch_sizes_rows": 1, "colour": "hunter2",
-            "hard_delete": true, "stream_maps": {}, "load_method": "overwrite"
+            "hard_delete": true, "batch_config": {}, "load_method": "overwrite"
         }"#,
     );
     assert_snapshot!(text, @r#"

@@ -3,7 +3,7 @@
 use super::value::{Outcome, Value};
 
 /// The arguments of one call, taken one after the other.
-pub(super) struct Arguments<'a> {
+pub(crate) struct Arguments<'a> {
     positional: std::vec::IntoIter<Value<'a>>,
     named: Vec<(String, Value<'a>)>,
 }

@@ -165,10 +165,11 @@ pub(super) fn at<'a>(object: &Value<'a>, index: &Value<'a>) -> Outcome<Value<'a>
     if object.is_dict() {
         let found = object.member(index)?;
         return found.ok_or_else(|| match index {
-            Value::Text(_) => {
-                "the object has no such member; .get() gives None then".to_owned()
-            }
-            other => format!("the object has no such member: the name is {}", other.kind()),
+            Value::Text(_) => "the object has no such member; .get() gives None then".to_owned(),
+            other => format!(
+                "the object has no such member: the name is {}",
+                other.kind()
+            ),
         });
     }
     let list = matches!(object.kind(), "a list" | "a tuple" | "text");
@@ -222,7 +223,11 @@ pub(super) fn slice<'a>(
     let step = step.unwrap_or(1);
     let length = elements.len() as i64;
     let place = |bound: i64, least: i64, most: i64| {
-        let bound = if bound < 0 { bound.saturating_add(length) } else { bound };
+        let bound = if bound < 0 {
+            bound.saturating_add(length)
+        } else {
+            bound
+        };
         bound.clamp(least, most)
     };
     let mut taken = Vec::new();

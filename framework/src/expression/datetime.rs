@@ -174,7 +174,11 @@ pub(super) const CONSTANTS: &[(&str, Native)] = &[
 
 pub(super) const FUNCTIONS: &[(&str, Native)] = &[
     ("date", |_, arguments| {
-        let (year, month, day) = (part(arguments, "year")?, part(arguments, "month")?, part(arguments, "day")?);
+        let (year, month, day) = (
+            part(arguments, "year")?,
+            part(arguments, "month")?,
+            part(arguments, "day")?,
+        );
         make_date(year, month, day).map(Value::Date)
     }),
     ("date.fromisoformat", |_, arguments| {
@@ -189,11 +193,18 @@ pub(super) const FUNCTIONS: &[(&str, Native)] = &[
         let instant = instant(&arguments.need("timestamp")?)?;
         Ok(Value::Date(Moment::at(instant, None)?.local.date()))
     }),
-    ("date.today", |_, _| Ok(Value::Date(now(None)?.local.date()))),
+    ("date.today", |_, _| {
+        Ok(Value::Date(now(None)?.local.date()))
+    }),
     ("datetime", |_, arguments| {
-        let (year, month, day) = (part(arguments, "year")?, part(arguments, "month")?, part(arguments, "day")?);
+        let (year, month, day) = (
+            part(arguments, "year")?,
+            part(arguments, "month")?,
+            part(arguments, "day")?,
+        );
         let date = make_date(year, month, day)?;
-        let time = ["hour", "minute", "second", "microsecond"].map(|name| arguments.int_or(name, 0));
+        let time =
+            ["hour", "minute", "second", "microsecond"].map(|name| arguments.int_or(name, 0));
         let [hour, minute, second, micros] = time;
         let time = make_time(hour?, minute?, second?, micros?)?;
         let offset = zone(arguments, "tzinfo")?;
@@ -245,13 +256,18 @@ pub(super) const FUNCTIONS: &[(&str, Native)] = &[
         }
         Delta::new(micros).map(Value::Delta)
     }),
-    ("timezone", |_, arguments| match arguments.need("offset")? {
-        Value::Delta(delta) => i32::try_from(delta.0 / SECOND)
-            .ok()
-            .and_then(|seconds| Offset::from_seconds(seconds).ok())
-            .map(Value::Zone)
-            .ok_or_else(|| "an offset of more than a day".to_owned()),
-        other => Err(format!("the argument offset must be a timedelta, not {}", other.kind())),
+    ("timezone", |_, arguments| {
+        match arguments.need("offset")? {
+            Value::Delta(delta) => i32::try_from(delta.0 / SECOND)
+                .ok()
+                .and_then(|seconds| Offset::from_seconds(seconds).ok())
+                .map(Value::Zone)
+                .ok_or_else(|| "an offset of more than a day".to_owned()),
+            other => Err(format!(
+                "the argument offset must be a timedelta, not {}",
+                other.kind()
+            )),
+        }
     }),
 ];
 
@@ -275,7 +291,12 @@ fn make_date(year: i64, month: i64, day: i64) -> Outcome<Date> {
 fn make_time(hour: i64, minute: i64, second: i64, micros: i64) -> Outcome<Time> {
     let wrong = || "there is no such time".to_owned();
     let nanos = i32::try_from(micros.saturating_mul(1000));
-    match (i8::try_from(hour), i8::try_from(minute), i8::try_from(second), nanos) {
+    match (
+        i8::try_from(hour),
+        i8::try_from(minute),
+        i8::try_from(second),
+        nanos,
+    ) {
         (Ok(hour), Ok(minute), Ok(second), Ok(nanos)) => {
             Time::new(hour, minute, second, nanos).map_err(|_| wrong())
         }
@@ -537,7 +558,9 @@ pub(super) fn binary<'a>(
             if operator == Binary::Multiply =>
         {
             match factor.number() {
-                Ok(Some(_)) => times(delta.0, factor).and_then(Delta::new).map(Value::Delta),
+                Ok(Some(_)) => times(delta.0, factor)
+                    .and_then(Delta::new)
+                    .map(Value::Delta),
                 _ => return None,
             }
         }

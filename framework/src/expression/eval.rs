@@ -145,10 +145,7 @@ impl<'a> Evaluator<'_, 'a> {
         if let Some((_, value)) = local {
             return Ok(value.clone());
         }
-        let found = self
-            .scope
-            .name(name)
-            .or_else(|| functions::value(name));
+        let found = self.scope.name(name).or_else(|| functions::value(name));
         found.ok_or_else(|| match name {
             "self" => "self is not defined: the record has no such property".to_owned(),
             _ => format!(

@@ -4,10 +4,10 @@
 //! input gives the same output; which one, is not the same as in Python.
 
 use fake::faker::{
-    address::raw as address, barcode::raw as barcode,
-    company::raw as company, creditcard::raw as creditcard, currency::raw as currency,
-    filesystem::raw as filesystem, internet::raw as internet, job::raw as job, lorem::raw as lorem,
-    name::raw as name, phone_number::raw as phone_number,
+    address::raw as address, barcode::raw as barcode, company::raw as company,
+    creditcard::raw as creditcard, currency::raw as currency, filesystem::raw as filesystem,
+    internet::raw as internet, job::raw as job, lorem::raw as lorem, name::raw as name,
+    phone_number::raw as phone_number,
 };
 use fake::locales::{
     AR_SA, CY_GB, DE_DE, Data, EN, FA_IR, FR_FR, IT_IT, JA_JP, NL_NL, PT_BR, PT_PT, TR_TR, ZH_CN,

@@ -38,7 +38,9 @@ impl Form {
             }
             _ => form.align = rest.next_if(is_align),
         }
-        form.plus = rest.next_if(|c| matches!(c, '+' | '-' | ' ')).filter(|c| *c != '-');
+        form.plus = rest
+            .next_if(|c| matches!(c, '+' | '-' | ' '))
+            .filter(|c| *c != '-');
         form.prefix = rest.next_if_eq(&'#').is_some();
         if rest.next_if_eq(&'0').is_some() && form.align.is_none() {
             (form.fill, form.align) = (Some('0'), Some('='));
@@ -82,7 +84,8 @@ pub(super) fn value(value: &Value<'_>, form: &str) -> Outcome<String> {
 }
 
 fn shown(value: &Value<'_>, form: Form) -> Outcome<String> {
-    let is_text = matches!(value, Value::Text(_)) || matches!(value, Value::Bool(_)) && form.kind.is_none();
+    let is_text =
+        matches!(value, Value::Text(_)) || matches!(value, Value::Bool(_)) && form.kind.is_none();
     match (value.number()?, form.kind) {
         (Some(number), kind) if !is_text && kind != Some('s') => shown_number(&number, form),
         (_, None | Some('s')) => {
@@ -146,7 +149,9 @@ fn fixed(number: &Number, precision: usize) -> Outcome<String> {
 
 /// With a separator between thousands.
 fn grouped(digits: &str, separator: char) -> String {
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    let end = digits
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(digits.len());
     let (whole, rest) = digits.split_at(end);
     let mut grouped = String::new();
     for (index, digit) in whole.chars().enumerate() {
@@ -225,7 +230,11 @@ fn percent_value(flags: &str, kind: &str, value: &Value<'_>) -> Outcome<String> 
     }
     match kind {
         "s" | "r" => {
-            let text = if kind == "r" { value.quoted() } else { value.to_text() };
+            let text = if kind == "r" {
+                value.quoted()
+            } else {
+                value.to_text()
+            };
             shown(&Value::text(text), form)
         }
         "d" | "i" | "u" => {

@@ -52,13 +52,19 @@ pub(super) const FUNCTIONS: &[(&str, Native)] = &[
         let length = length.ok_or_else(|| format!("{} has no length", value.kind()))?;
         Ok(Value::int(length))
     }),
-    ("list", |scope, arguments| match arguments.next("iterable") {
-        Some(value) => Ok(Value::list(elements_of(scope, &value)?)),
-        None => Ok(Value::list(Vec::new())),
+    ("list", |scope, arguments| {
+        match arguments.next("iterable") {
+            Some(value) => Ok(Value::list(elements_of(scope, &value)?)),
+            None => Ok(Value::list(Vec::new())),
+        }
     }),
-    ("max", |scope, arguments| most(scope, arguments, Ordering::Greater)),
+    ("max", |scope, arguments| {
+        most(scope, arguments, Ordering::Greater)
+    }),
     ("md5", |scope, arguments| digest::<Md5>(scope, arguments)),
-    ("min", |scope, arguments| most(scope, arguments, Ordering::Less)),
+    ("min", |scope, arguments| {
+        most(scope, arguments, Ordering::Less)
+    }),
     ("rand", |scope, _| {
         Number::float(scope.faker().fraction()).map(Value::Number)
     }),
@@ -79,8 +85,12 @@ pub(super) const FUNCTIONS: &[(&str, Native)] = &[
         Some(value) => containers::distinct(scope, elements_of(scope, &value)?),
         None => Ok(Value::list(Vec::new())),
     }),
-    ("sha256", |scope, arguments| digest::<Sha256>(scope, arguments)),
-    ("sha512", |scope, arguments| digest::<Sha512>(scope, arguments)),
+    ("sha256", |scope, arguments| {
+        digest::<Sha256>(scope, arguments)
+    }),
+    ("sha512", |scope, arguments| {
+        digest::<Sha512>(scope, arguments)
+    }),
     ("sorted", |scope, arguments| {
         let mut values = elements(scope, arguments)?;
         let reverse = match arguments.named("reverse") {
@@ -114,9 +124,11 @@ pub(super) const FUNCTIONS: &[(&str, Native)] = &[
         }
         Ok(Value::Number(sum))
     }),
-    ("tuple", |scope, arguments| match arguments.next("iterable") {
-        Some(value) => Ok(Value::Tuple(std::rc::Rc::new(elements_of(scope, &value)?))),
-        None => Ok(Value::Tuple(std::rc::Rc::default())),
+    ("tuple", |scope, arguments| {
+        match arguments.next("iterable") {
+            Some(value) => Ok(Value::Tuple(std::rc::Rc::new(elements_of(scope, &value)?))),
+            None => Ok(Value::Tuple(std::rc::Rc::default())),
+        }
     }),
 ];
 
@@ -154,7 +166,11 @@ fn dict<'a>(scope: &Scope<'a>, arguments: &mut Arguments<'a>) -> Outcome<Value<'
         }
     }
     let named = arguments.rest_named();
-    members.extend(named.into_iter().map(|(name, value)| (Value::text(name), value)));
+    members.extend(
+        named
+            .into_iter()
+            .map(|(name, value)| (Value::text(name), value)),
+    );
     containers::dict(scope, members)
 }
 
@@ -169,7 +185,9 @@ fn int<'a>(_: &Scope<'a>, arguments: &mut Arguments<'a>) -> Outcome<Value<'a>> {
             .ok_or_else(|| format!("{} is no number", value.kind()))?;
         return Ok(Value::int(number.truncated()));
     };
-    let base = u32::try_from(base).ok().filter(|base| (2..=36).contains(base));
+    let base = u32::try_from(base)
+        .ok()
+        .filter(|base| (2..=36).contains(base));
     let base = base.ok_or("the base must be from 2 to 36")?;
     let digits = text.trim().replace('_', "");
     if digits.len() > 4300 {
@@ -222,16 +240,17 @@ fn most<'a>(
             _ => Some(value),
         };
     }
-    most.or(default).ok_or_else(|| "there is no element".to_owned())
+    most.or(default)
+        .ok_or_else(|| "there is no element".to_owned())
 }
 
-fn digest<'a, D: md5::Digest>(
-    _: &Scope<'a>,
-    arguments: &mut Arguments<'a>,
-) -> Outcome<Value<'a>> {
+fn digest<'a, D: md5::Digest>(_: &Scope<'a>, arguments: &mut Arguments<'a>) -> Outcome<Value<'a>> {
     match arguments.need("string")? {
         Value::Text(text) => Ok(Value::text(hex(&D::digest(text.as_bytes())))),
-        other => Err(format!("it takes text, not {}; str() makes it", other.kind())),
+        other => Err(format!(
+            "it takes text, not {}; str() makes it",
+            other.kind()
+        )),
     }
 }
 
@@ -246,7 +265,9 @@ pub(super) fn is_module(name: &str) -> bool {
 
 /// All functions that are offered, by their whole names.
 fn all_functions() -> impl Iterator<Item = (String, Native)> {
-    let own = FUNCTIONS.iter().map(|(name, native)| ((*name).to_owned(), *native));
+    let own = FUNCTIONS
+        .iter()
+        .map(|(name, native)| ((*name).to_owned(), *native));
     let of = |module: &'static str, functions: &'static [(&'static str, Native)]| {
         functions
             .iter()
@@ -263,11 +284,16 @@ pub(super) fn function(path: &str) -> Outcome<Native> {
         .find(|(name, _)| name == path)
         .map(|(_, native)| native)
         .ok_or_else(|| {
-            let module = path.split('.').next().filter(|module| path.len() > module.len());
-            let names = all_functions().map(|(name, _)| name).filter(|name| match module {
-                Some(module) => name.starts_with(&format!("{module}.")),
-                None => !name.contains('.'),
-            });
+            let module = path
+                .split('.')
+                .next()
+                .filter(|module| path.len() > module.len());
+            let names = all_functions()
+                .map(|(name, _)| name)
+                .filter(|name| match module {
+                    Some(module) => name.starts_with(&format!("{module}.")),
+                    None => !name.contains('.'),
+                });
             unknown("function", path, names.collect())
         })
 }
@@ -320,19 +346,20 @@ pub(super) fn method_exists(name: &str) -> Outcome<()> {
 
 /// That something is not offered, and what is.
 fn unknown(what: &str, name: &str, mut offered: Vec<String>) -> String {
-    /// Below this, two names are not one with a slip of the finger.
-    const SIMILAR: f64 = 0.85;
-    let near = offered
-        .iter()
-        .map(|other| (strsim::jaro_winkler(name, other), other))
-        .filter(|(likeness, _)| *likeness > SIMILAR)
-        .max_by(|left, right| left.0.total_cmp(&right.0));
-    if let Some((_, near)) = near {
+    let slips = |other: &&String| {
+        let most = 1 + usize::from(name.len() > 7);
+        strsim::damerau_levenshtein(name, other) <= most
+    };
+    let near = offered.iter().find(slips);
+    if let Some(near) = near {
         return format!("there is no {what} {name}; did you mean {near}?");
     }
     if offered.is_empty() {
         return format!("there is no {what} {name}");
     }
     offered.sort_unstable();
-    format!("there is no {what} {name}; there are {}", offered.join(", "))
+    format!(
+        "there is no {what} {name}; there are {}",
+        offered.join(", ")
+    )
 }

@@ -56,8 +56,14 @@ fn dumps<'a>(scope: &Scope<'a>, arguments: &mut Arguments<'a>) -> Outcome<Value<
     let indent = match arguments.named("indent") {
         None | Some(Value::None) => None,
         Some(value) => {
-            let spaces = value.index().and_then(|spaces| usize::try_from(spaces).ok());
-            Some(spaces.filter(|spaces| *spaces <= 16).ok_or("indent is a number up to 16")?)
+            let spaces = value
+                .index()
+                .and_then(|spaces| usize::try_from(spaces).ok());
+            Some(
+                spaces
+                    .filter(|spaces| *spaces <= 16)
+                    .ok_or("indent is a number up to 16")?,
+            )
         }
     };
     let (item, member) = match arguments.named("separators").and_then(|it| it.elements()) {
@@ -216,7 +222,10 @@ impl<'a> Writer<'_, 'a> {
                 '\t' => self.out.push_str("\\t"),
                 '\u{8}' => self.out.push_str("\\b"),
                 '\u{c}' => self.out.push_str("\\f"),
-                c if (c as u32) < 0x20 || self.ascii && !c.is_ascii() || c == '\u{7f}' && self.ascii => {
+                c if (c as u32) < 0x20
+                    || self.ascii && !c.is_ascii()
+                    || c == '\u{7f}' && self.ascii =>
+                {
                     for unit in c.encode_utf16(&mut [0; 2]) {
                         self.out.push_str(&format!("\\u{unit:04x}"));
                     }

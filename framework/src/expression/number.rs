@@ -278,7 +278,11 @@ fn decimals(operator: Binary, left: &BigDecimal, right: &BigDecimal) -> Outcome<
         Binary::FloorDivide => whole_quotient(left, right),
         Binary::Modulo => left - whole_quotient(left, right) * right,
         Binary::Power => {
-            let exponent = if right.is_integer() { right.to_u32() } else { None };
+            let exponent = if right.is_integer() {
+                right.to_u32()
+            } else {
+                None
+            };
             match exponent.filter(|exponent| *exponent <= 1000) {
                 Some(exponent) => {
                     let (digits, scale) = left.clone().into_bigint_and_scale();

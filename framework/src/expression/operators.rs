@@ -23,7 +23,10 @@ pub(super) fn unary<'a>(operator: Unary, value: Value<'a>) -> Outcome<Value<'a>>
             Unary::Plus => "+",
             Unary::Invert | Unary::Not => "~",
         };
-        return Err(format!("{sign} goes with numbers, not with {}", value.kind()));
+        return Err(format!(
+            "{sign} goes with numbers, not with {}",
+            value.kind()
+        ));
     };
     Ok(Value::Number(match (operator, number) {
         (Unary::Minus, number) => number.negated(),

@@ -11,10 +11,16 @@ type Method = for<'a> fn(&Scope<'a>, &str, &mut Arguments<'a>) -> Outcome<Value<
 pub(super) const METHODS: &[(&str, Method)] = &[
     ("capitalize", |scope, text, _| {
         let mut chars = text.chars();
-        let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+        let first: String = chars
+            .next()
+            .into_iter()
+            .flat_map(char::to_uppercase)
+            .collect();
         made(scope, first + &chars.as_str().to_lowercase())
     }),
-    ("casefold", |scope, text, _| made(scope, text.to_lowercase())),
+    ("casefold", |scope, text, _| {
+        made(scope, text.to_lowercase())
+    }),
     ("center", |scope, text, arguments| {
         padded(scope, text, arguments, |missing| {
             // As Python does: the odd one goes to the left if the width is odd, too.
@@ -45,8 +51,12 @@ pub(super) const METHODS: &[(&str, Method)] = &[
     ("isalnum", |_, text, _| Ok(all(text, char::is_alphanumeric))),
     ("isalpha", |_, text, _| Ok(all(text, char::is_alphabetic))),
     ("isascii", |_, text, _| Ok(Value::Bool(text.is_ascii()))),
-    ("isdecimal", |_, text, _| Ok(all(text, |c| c.is_ascii_digit()))),
-    ("isdigit", |_, text, _| Ok(all(text, |c| c.is_ascii_digit()))),
+    ("isdecimal", |_, text, _| {
+        Ok(all(text, |c| c.is_ascii_digit()))
+    }),
+    ("isdigit", |_, text, _| {
+        Ok(all(text, |c| c.is_ascii_digit()))
+    }),
     ("islower", |_, text, _| {
         Ok(cased(text, char::is_lowercase, char::is_uppercase))
     }),
@@ -74,7 +84,9 @@ pub(super) const METHODS: &[(&str, Method)] = &[
         }
         Ok(Value::text(joined))
     }),
-    ("ljust", |scope, text, arguments| padded(scope, text, arguments, |_| 0)),
+    ("ljust", |scope, text, arguments| {
+        padded(scope, text, arguments, |_| 0)
+    }),
     ("lower", |scope, text, _| made(scope, text.to_lowercase())),
     ("lstrip", |scope, text, arguments| {
         let chars = arguments.text_or_none("chars")?;
@@ -122,12 +134,16 @@ pub(super) const METHODS: &[(&str, Method)] = &[
         };
         tuple(scope, parts)
     }),
-    ("rsplit", |scope, text, arguments| split(scope, text, arguments, true)),
+    ("rsplit", |scope, text, arguments| {
+        split(scope, text, arguments, true)
+    }),
     ("rstrip", |scope, text, arguments| {
         let chars = arguments.text_or_none("chars")?;
         made(scope, stripped(text, chars.as_deref(), false, true))
     }),
-    ("split", |scope, text, arguments| split(scope, text, arguments, false)),
+    ("split", |scope, text, arguments| {
+        split(scope, text, arguments, false)
+    }),
     ("splitlines", |scope, text, _| list(scope, text.lines())),
     ("startswith", |_, text, arguments| {
         any_of(arguments, |part| text.starts_with(part))
@@ -162,7 +178,9 @@ pub(super) const METHODS: &[(&str, Method)] = &[
     ("upper", |scope, text, _| made(scope, text.to_uppercase())),
     ("zfill", |scope, text, arguments| {
         let width = arguments.int_or("width", 0)?;
-        let missing = usize::try_from(width).unwrap_or(0).saturating_sub(text.chars().count());
+        let missing = usize::try_from(width)
+            .unwrap_or(0)
+            .saturating_sub(text.chars().count());
         scope.pay_bytes(missing)?;
         let (sign, digits) = match text.strip_prefix(['-', '+']) {
             Some(digits) => (&text[..1], digits),
@@ -191,10 +209,7 @@ fn made<'a>(scope: &Scope<'a>, text: impl Into<String>) -> Outcome<Value<'a>> {
     Ok(Value::text(text))
 }
 
-fn list<'a, 't>(
-    scope: &Scope<'a>,
-    parts: impl Iterator<Item = &'t str>,
-) -> Outcome<Value<'a>> {
+fn list<'a, 't>(scope: &Scope<'a>, parts: impl Iterator<Item = &'t str>) -> Outcome<Value<'a>> {
     let parts: Outcome<_> = parts.map(|part| made(scope, part)).collect();
     Ok(Value::list(parts?))
 }
@@ -222,12 +237,12 @@ fn not_there() -> String {
 }
 
 /// Whether it holds for the argument, or for one of those in it.
-fn any_of<'a>(
-    arguments: &mut Arguments<'a>,
-    test: impl Fn(&str) -> bool,
-) -> Outcome<Value<'a>> {
+fn any_of<'a>(arguments: &mut Arguments<'a>, test: impl Fn(&str) -> bool) -> Outcome<Value<'a>> {
     let wrong = |value: &Value<'_>| {
-        Err(format!("the argument must be text or a tuple of it, not {}", value.kind()))
+        Err(format!(
+            "the argument must be text or a tuple of it, not {}",
+            value.kind()
+        ))
     };
     match arguments.need("prefix")? {
         Value::Text(part) => Ok(Value::Bool(test(&part))),
@@ -258,8 +273,16 @@ fn stripped<'t>(text: &'t str, chars: Option<&str>, left: bool, right: bool) -> 
         Some(chars) => chars.contains(c),
         None => c.is_whitespace(),
     };
-    let text = if left { text.trim_start_matches(strip) } else { text };
-    if right { text.trim_end_matches(strip) } else { text }
+    let text = if left {
+        text.trim_start_matches(strip)
+    } else {
+        text
+    };
+    if right {
+        text.trim_end_matches(strip)
+    } else {
+        text
+    }
 }
 
 fn padded<'a>(
@@ -335,7 +358,11 @@ fn words(text: &str, most: usize, from_right: bool) -> Vec<&str> {
 
 /// A string as it is written in an expression.
 pub(super) fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
     let mut quoted = String::from(quote);
     for c in text.chars() {
         match c {

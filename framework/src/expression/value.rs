@@ -109,7 +109,7 @@ impl<'a> Value<'a> {
     }
 
     /// Whether it counts as true.
-    pub(super) fn is_true(&self) -> Outcome<bool> {
+    pub(crate) fn is_true(&self) -> Outcome<bool> {
         Ok(match self {
             Self::None => false,
             Self::Bool(value) => *value,
@@ -289,7 +289,9 @@ impl<'a> Value<'a> {
     /// How many levels of arrays and objects there are in a value of the record.
     fn levels(&self) -> usize {
         fn of(json: Json<'_>) -> usize {
-            let children = json.elements().chain(json.members().map(|(_, value)| value));
+            let children = json
+                .elements()
+                .chain(json.members().map(|(_, value)| value));
             match json.kind() {
                 ValueKind::Array | ValueKind::Object => 1 + children.map(of).max().unwrap_or(0),
                 _ => 0,

@@ -13,7 +13,7 @@ use crate::value::{Tape, Value, ValueKind};
 
 /// Flattens the records of one stream.
 #[derive(Debug)]
-pub(crate) struct Flattening {
+pub(super) struct Flattening {
     settings: FlatteningSettings,
     /// The properties of the flattened schema: an object that is one of them stays in one piece.
     properties: HashSet<String>,
@@ -25,7 +25,7 @@ impl Flattening {
     ///
     /// # Errors
     /// If two properties would have the same name.
-    pub(crate) fn new(
+    pub(super) fn new(
         settings: &FlatteningSettings,
         schema: &JsonSchema,
     ) -> Result<Option<(Self, JsonSchema)>, String> {
@@ -51,7 +51,7 @@ impl Flattening {
     }
 
     /// Replaces the contents of `into` with the flattened `record`.
-    pub(crate) fn apply(&self, record: Value<'_>, into: &mut Tape) {
+    pub(super) fn apply(&self, record: Value<'_>, into: &mut Tape) {
         into.clear();
         let open = into.open_object();
         let mut first = true;
@@ -161,6 +161,10 @@ fn has_type(schema: &JsonSchema, name: &str) -> bool {
 }
 
 impl FlatteningSettings {
+    pub(super) fn is_on(&self) -> bool {
+        self.depth() > 0
+    }
+
     /// How many levels of objects are taken apart.
     fn depth(&self) -> usize {
         if self.flattening_enabled {

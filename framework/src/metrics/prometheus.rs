@@ -42,10 +42,11 @@ const COUNTERS: [(&str, &str, Get); 4] = [
 ];
 
 /// What may become of a record.
-const OUTCOMES: [(&str, Get); 6] = [
+const OUTCOMES: [(&str, Get); 7] = [
     ("written", |it| it.written),
     ("unchanged", |it| it.unchanged),
     ("deleted", |it| it.deleted),
+    ("filtered", |it| it.filtered),
     ("skipped", |it| it.skipped),
     ("dead_lettered", |it| it.dead_lettered),
     ("failed", |it| it.rejected - it.skipped - it.dead_lettered),

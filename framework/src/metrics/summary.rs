@@ -17,7 +17,7 @@ pub(crate) struct Summary {
 }
 
 /// The counts of a stream. Of the records that were read, each is in the end written, unchanged,
-/// deleted or rejected.
+/// deleted, filtered or rejected.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Records that were taken in.
@@ -31,6 +31,8 @@ pub(crate) struct Counts {
     /// Stored records that were deleted by a new version of their table, or by a run that
     /// overwrites it.
     pub(crate) swept: u64,
+    /// Records that the filter of a stream map has left out.
+    pub(crate) filtered: u64,
     /// Records that could not be loaded, whatever was done with them.
     pub(crate) rejected: u64,
     pub(crate) skipped: u64,
@@ -84,6 +86,15 @@ impl Summary {
             counts.batches += 1;
             counts.busy += delivered.elapsed;
             counts.slowest = counts.slowest.max(delivered.elapsed);
+        });
+    }
+
+    /// A record was read that the filter of a stream map leaves out.
+    pub(crate) fn filtered(&self, stream: &Stream, bytes: usize) {
+        self.count(stream, |counts| {
+            counts.read += 1;
+            counts.bytes += bytes as u64;
+            counts.filtered += 1;
         });
     }
 
@@ -148,6 +159,7 @@ impl Summary {
                 bytes,
                 written,
                 unchanged,
+                filtered,
                 rejected,
                 skipped,
                 dead_lettered,
@@ -164,6 +176,7 @@ impl Summary {
                 written,
                 unchanged,
                 deleted,
+                filtered,
                 rejected,
                 skipped,
                 dead_lettered,

@@ -1,5 +1,7 @@
 //! ACTIVATE_VERSION: a barrier, and then the sink deletes what is older.
 
+use std::sync::Arc;
+
 use super::Pipeline;
 use crate::activation::Activation;
 use crate::message::ActivateVersion;
@@ -14,10 +16,30 @@ impl Pipeline {
         message: ActivateVersion<'_>,
     ) -> Result<(), RunError> {
         let ActivateVersion { stream, version } = message;
-        let Some(known) = self.intake.stream(stream) else {
+        let Some(input) = self.intake.inputs.get(stream) else {
             let problem = format!("an ACTIVATE_VERSION of stream '{stream}' before its SCHEMA");
             return Err(RunError::input(number, problem));
         };
+        let routes = Arc::clone(&input.routes);
+        for route in routes.iter() {
+            self.activate(number, stream, &route.stream, version)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The same for one of the streams that the stream `input` becomes.
+    async fn activate(
+        &mut self,
+        number: u64,
+        input: &str,
+        stream: &str,
+        version: i64,
+    ) -> Result<(), RunError> {
+        let Some(source) = self.intake.streams.get(stream) else {
+            return Ok(());
+        };
+        let known = Arc::clone(&source.stream);
         let ignored = |why: &str| {
             tracing::warn!("line {number}: stream '{stream}': ACTIVATE_VERSION ignored: {why}");
             Ok(())
@@ -29,13 +51,16 @@ impl Pipeline {
         if !self.delivery.activates_versions() {
             return ignored("this target cannot tell older versions of a record");
         }
+        if self.is_merged(stream) {
+            return ignored("several streams of the input become this one");
+        }
         let activation = Activation::new(
             version,
             settings.hard_delete,
             settings.max_delete_fraction,
             crate::metadata::now(),
         );
-        self.settle_stream(stream).await?;
+        self.settle_input(input).await?;
         if self.summary.lost(&known) {
             // What was not loaded has not got the new version, although it is still in its table.
             return ignored(

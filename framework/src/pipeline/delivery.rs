@@ -206,12 +206,17 @@ impl Pipeline {
 
     /// Does with a record that cannot be loaded what `on_invalid_record` says.
     pub(super) fn reject(&mut self, invalid: &Invalid<'_>, ticket: Ticket) -> Result<(), RunError> {
-        let Invalid {
-            stream,
-            line,
-            reason,
-            ..
-        } = *invalid;
+        self.reject_of(invalid.stream, invalid, ticket)
+    }
+
+    /// The same for a record that was to be loaded into `stream`, which is not the one it came in.
+    pub(super) fn reject_of(
+        &mut self,
+        stream: &Arc<Stream>,
+        invalid: &Invalid<'_>,
+        ticket: Ticket,
+    ) -> Result<(), RunError> {
+        let Invalid { line, reason, .. } = *invalid;
         let name = stream.name();
         self.summary.rejected(stream);
         match (self.settings.on_invalid_record, &mut self.dead_letter) {

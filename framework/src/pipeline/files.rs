@@ -18,11 +18,14 @@ impl Pipeline {
             format,
             manifest,
         } = message;
-        if self.intake.stream(stream).is_none() {
+        let Some(input) = self.intake.inputs.get(stream) else {
             let problem = format!("a BATCH of stream '{stream}' before its SCHEMA");
             return Err(RunError::input(number, problem));
+        };
+        if input.routes.is_empty() {
+            return Ok(());
         }
-        self.settle_stream(stream).await?;
+        self.settle_input(stream).await?;
         for (index, address) in manifest.iter().enumerate() {
             let file = BatchFile::new(address, format).map_err(|why| {
                 let problem = format!("file {} of the BATCH: {why}", index + 1);
@@ -101,10 +104,7 @@ impl Pipeline {
             version: None,
             origin: Some(origin),
         };
-        match self.take_record(number, message)? {
-            Some(full) => self.dispatch(full).await,
-            None => Ok(()),
-        }
+        self.take_record(number, message).await
     }
 }
 

@@ -6,21 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::quality::RandomState;
-use serde_json::Value as JsonSchema;
 use tokio::time::Instant;
 
 use super::Pipeline;
+use super::schema::Input;
 use crate::batch::{KeyHash, OpenBatch, SpareTapes};
-use crate::config::FlatteningSettings;
 use crate::dead_letter::{Content, Invalid};
-use crate::map::flatten::Flattening;
-use crate::message::{self, Message, RecordMessage, SchemaMessage};
+use crate::map::{Mapper, Tapes};
+use crate::message::{self, Message, RecordMessage};
 use crate::metadata::{Columns, Stamp};
 use crate::reader;
 use crate::run_error::RunError;
-use crate::sink::SinkError;
+use crate::state::Ticket;
 use crate::stream::Stream;
-use crate::validate::Validator;
 use crate::value::{Number, Tape, Value, ValueKind};
 
 /// Open batches of all streams together may take this many times `batch_size_bytes`; beyond it the
@@ -29,14 +27,18 @@ const OPEN_BATCHES: usize = 4;
 
 /// What is known of the streams, and their open batches.
 pub(super) struct Intake {
-    streams: HashMap<String, Source, RandomState>,
+    /// The streams of the input, by their names there.
+    pub(super) inputs: HashMap<String, Input, RandomState>,
+    /// The streams that are loaded. Without stream maps, they have the names of the input.
+    pub(super) streams: HashMap<String, Source, RandomState>,
     /// The tape of the line that is being taken in.
     line: Tape,
     hasher: RandomState,
-    flattening: FlatteningSettings,
-    /// The tape of the record that a transformation writes.
-    pub(super) mapped: Tape,
-    columns: Columns,
+    /// What becomes of streams and their records, if they do not stay as they are.
+    pub(super) mapper: Option<Mapper>,
+    /// The tapes of the record that it writes.
+    pub(super) mapped: Tapes,
+    pub(super) columns: Columns,
     stamp: Stamp,
     /// The line of the last STATE.
     last_state: u64,
@@ -47,11 +49,8 @@ pub(super) struct Intake {
 }
 
 /// A stream with its open batch.
-struct Source {
-    stream: Arc<Stream>,
-    /// Its SCHEMA message, to notice that it was repeated.
-    message: String,
-    flattening: Option<Arc<Flattening>>,
+pub(super) struct Source {
+    pub(super) stream: Arc<Stream>,
     batch: Option<OpenBatch>,
     /// When that was opened.
     batched_at: String,
@@ -59,14 +58,26 @@ struct Source {
     last_line: u64,
 }
 
-impl Intake {
-    pub(super) fn new(columns: Columns, versions: bool, flattening: FlatteningSettings) -> Self {
+impl Source {
+    pub(super) fn new(stream: Arc<Stream>, line: u64) -> Self {
         Self {
+            stream,
+            batch: None,
+            batched_at: String::new(),
+            last_line: line,
+        }
+    }
+}
+
+impl Intake {
+    pub(super) fn new(columns: Columns, versions: bool, mapper: Option<Mapper>) -> Self {
+        Self {
+            inputs: HashMap::default(),
             streams: HashMap::default(),
             line: Tape::new(),
             hasher: RandomState::default(),
-            flattening,
-            mapped: Tape::new(),
+            mapper,
+            mapped: Tapes::default(),
             columns,
             stamp: Stamp::new(columns, versions),
             last_state: 0,
@@ -80,16 +91,11 @@ impl Intake {
         self.stamp.receive();
     }
 
-    /// How records of the stream are flattened, if they are.
-    pub(super) fn flattening(&self, stream: &str) -> Option<&Arc<Flattening>> {
-        self.streams.get(stream)?.flattening.as_ref()
-    }
-
-    /// The stream of that name, if its SCHEMA was read.
-    pub(super) fn stream(&self, name: &str) -> Option<Arc<Stream>> {
-        self.streams
-            .get(name)
-            .map(|source| Arc::clone(&source.stream))
+    /// The stream of that name, which a line of the input is about of which no record is taken in.
+    pub(super) fn note(&mut self, stream: &str, line: u64) -> Option<Arc<Stream>> {
+        let source = self.streams.get_mut(stream)?;
+        source.last_line = line;
+        Some(Arc::clone(&source.stream))
     }
 
     /// All streams, and whether a STATE follows the last line that was about each.
@@ -142,11 +148,7 @@ impl Pipeline {
         // The tape is lent to the message, and comes back when the line is done.
         let mut tape = std::mem::take(&mut self.intake.line);
         let outcome = match message::parse(line, &mut tape) {
-            Ok(Message::Record(record)) => match self.take_record(number, record) {
-                Ok(Some(full)) => self.dispatch(full).await,
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            },
+            Ok(Message::Record(record)) => self.take_record(number, record).await,
             Ok(Message::State(Some(state))) => {
                 self.ledger.state(state.to_json());
                 self.intake.last_state = number;
@@ -168,16 +170,18 @@ impl Pipeline {
         outcome
     }
 
-    /// Takes in a record. Returns a batch that must be written now.
-    pub(super) fn take_record(
+    /// Takes in a record.
+    pub(super) async fn take_record(
         &mut self,
         number: u64,
         message: RecordMessage<'_>,
-    ) -> Result<Option<OpenBatch>, RunError> {
-        if self.intake.flattening.flattening_enabled {
-            self.take_mapped(number, message)
-        } else {
-            self.admit(number, message)
+    ) -> Result<(), RunError> {
+        if self.intake.mapper.is_some() {
+            return Box::pin(self.take_mapped(number, message)).await;
+        }
+        match self.admit(number, message)? {
+            Some(full) => self.dispatch(full).await,
+            None => Ok(()),
         }
     }
 
@@ -187,6 +191,50 @@ impl Pipeline {
         number: u64,
         message: RecordMessage<'_>,
     ) -> Result<Option<OpenBatch>, RunError> {
+        match self.try_admit(number, message)? {
+            Admitted::Taken(full) => Ok(full),
+            Admitted::Refused(refused) => {
+                let content = Content::Record {
+                    record: message.record,
+                    time_extracted: message.time_extracted,
+                    version: message.version,
+                };
+                let stream = Arc::clone(&refused.stream);
+                self.refuse(number, refused, &stream, content)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Deals with a record that may not be loaded. `came` is the stream in which it came, with
+    /// `content`.
+    pub(super) fn refuse(
+        &mut self,
+        number: u64,
+        refused: Refused,
+        came: &Arc<Stream>,
+        content: Content<'_>,
+    ) -> Result<(), RunError> {
+        let Refused {
+            stream,
+            ticket,
+            problem,
+        } = refused;
+        let invalid = Invalid {
+            stream: came,
+            content,
+            line: number,
+            reason: &problem,
+        };
+        self.reject_of(&stream, &invalid, ticket)
+    }
+
+    /// Adds a record to the batch of its stream, if it is valid.
+    pub(super) fn try_admit(
+        &mut self,
+        number: u64,
+        message: RecordMessage<'_>,
+    ) -> Result<Admitted, RunError> {
         let Some(source) = self.intake.streams.get_mut(message.stream) else {
             return Err(before_schema(number, message.stream));
         };
@@ -210,20 +258,13 @@ impl Pipeline {
                     problem = format!("{origin}: {problem}");
                 }
                 let stream = Arc::clone(stream);
-                let invalid = Invalid {
-                    stream: &stream,
-                    content: Content::Record {
-                        record: message.record,
-                        time_extracted: message.time_extracted,
-                        version: message.version,
-                    },
-                    line: number,
-                    reason: &problem,
-                };
                 let bytes = message.record.json_slice().map_or(0, str::len);
                 self.summary.read(&stream, 1, bytes);
-                self.reject(&invalid, ticket)?;
-                return Ok(None);
+                return Ok(Admitted::Refused(Refused {
+                    stream,
+                    ticket,
+                    problem,
+                }));
             }
         };
         let stamp = &self.intake.stamp;
@@ -238,14 +279,12 @@ impl Pipeline {
         let (rows, bytes) = (batch.rows(), batch.bytes());
         if rows >= self.settings.batch_size_rows || bytes >= self.settings.batch_size_bytes {
             self.intake.open_bytes -= bytes;
-            return Ok(source.batch.take());
+            return Ok(Admitted::Taken(source.batch.take()));
         }
         let most = self.settings.batch_size_bytes.saturating_mul(OPEN_BATCHES);
-        Ok(if self.intake.open_bytes > most {
-            self.intake.close_oldest()
-        } else {
-            None
-        })
+        let over = self.intake.open_bytes > most;
+        let oldest = over.then(|| self.intake.close_oldest()).flatten();
+        Ok(Admitted::Taken(oldest))
     }
 
     /// Deals with a record that cannot be carried.
@@ -256,99 +295,62 @@ impl Pipeline {
         stream: &str,
         problem: &str,
     ) -> Result<(), RunError> {
-        let Some(source) = self.intake.streams.get(stream) else {
+        let Some(input) = self.intake.inputs.get(stream) else {
             return Err(before_schema(number, stream));
         };
-        let stream = Arc::clone(&source.stream);
-        let invalid = Invalid {
-            stream: &stream,
-            content: Content::Line(std::str::from_utf8(line).unwrap_or_default()),
-            line: number,
-            reason: problem,
-        };
-        self.summary.read(&stream, 1, line.len());
-        let ticket = self.ledger.admit();
-        self.reject(&invalid, ticket)
+        let (came, routes) = (Arc::clone(&input.stream), Arc::clone(&input.routes));
+        for route in routes.iter() {
+            let Some(source) = self.intake.streams.get(&route.stream) else {
+                continue;
+            };
+            self.summary.read(&source.stream, 1, line.len());
+            let refused = Refused {
+                stream: Arc::clone(&source.stream),
+                ticket: self.ledger.admit(),
+                problem: problem.to_owned(),
+            };
+            let content = Content::Line(std::str::from_utf8(line).unwrap_or_default());
+            self.refuse(number, refused, &came, content)?;
+        }
+        Ok(())
     }
 
-    /// A barrier: writes the stream's open batch and waits until nothing is in flight.
-    pub(super) async fn settle_stream(&mut self, stream: &str) -> Result<(), RunError> {
-        let source = self.intake.streams.get_mut(stream);
-        if let Some(batch) = source.and_then(|source| source.batch.take()) {
-            self.intake.open_bytes -= batch.bytes();
-            self.dispatch(batch).await?;
+    /// A barrier: writes the open batches of all that a stream of the input becomes, and waits
+    /// until nothing is in flight.
+    pub(super) async fn settle_input(&mut self, input: &str) -> Result<(), RunError> {
+        let routes = self.intake.inputs.get(input);
+        let routes = routes.map(|input| Arc::clone(&input.routes));
+        for route in routes.iter().flat_map(|routes| routes.iter()) {
+            let source = self.intake.streams.get_mut(&route.stream);
+            if let Some(batch) = source.and_then(|source| source.batch.take()) {
+                self.intake.open_bytes -= batch.bytes();
+                self.dispatch(batch).await?;
+            }
         }
         self.settle_in_flight().await
     }
-
-    /// Learns of a stream, or of a change of one.
-    async fn take_schema(
-        &mut self,
-        number: u64,
-        message: SchemaMessage<'_>,
-    ) -> Result<(), RunError> {
-        let known = self.intake.streams.get(message.stream);
-        let repeated = |source: &&Source| message.whole.json_slice() == Some(&*source.message);
-        if known.as_ref().is_some_and(repeated) {
-            return Ok(());
-        }
-        let refused = |problem: String| {
-            RunError::input(
-                number,
-                format!("the schema of stream '{}': {problem}", message.stream),
-            )
-        };
-        let mut schema: JsonSchema = serde_json::from_str(&message.schema.to_json())
-            .map_err(|error| refused(error.to_string()))?;
-        let mut flattening = None;
-        if let Some((flatten, flat)) =
-            Flattening::new(&self.intake.flattening, &schema).map_err(refused)?
-        {
-            (flattening, schema) = (Some(Arc::new(flatten)), flat);
-        }
-        let formats = self.settings.validate_formats;
-        let validator = Validator::compile(&schema, formats).map_err(refused)?;
-        // A changed schema is a barrier: records that follow the old one are written first.
-        if known.is_some() {
-            self.settle_stream(message.stream).await?;
-        }
-        let stream = Stream::new(
-            message.stream.to_owned(),
-            self.intake.columns.describe(schema),
-            message.key_properties,
-            message.bookmark_properties,
-            validator,
-        );
-        self.delivery
-            .open_stream(&stream)
-            .await
-            .map_err(|error| match error {
-                SinkError::Permanent(why) => {
-                    RunError::input(number, format!("stream '{}': {why}", message.stream))
-                }
-                other => other.into(),
-            })?;
-        let name = message.stream.to_owned();
-        self.intake.streams.insert(
-            name,
-            Source {
-                stream,
-                message: message.whole.to_json(),
-                flattening,
-                batch: None,
-                batched_at: String::new(),
-                last_line: number,
-            },
-        );
-        Ok(())
-    }
 }
 
-fn before_schema(number: u64, stream: &str) -> RunError {
+pub(super) fn before_schema(number: u64, stream: &str) -> RunError {
     RunError::input(
         number,
         format!("a RECORD of stream '{stream}' before its SCHEMA"),
     )
+}
+
+/// What became of a record.
+pub(super) enum Admitted {
+    /// It is in the batch of its stream. A batch that must be written now.
+    Taken(Option<OpenBatch>),
+    Refused(Refused),
+}
+
+/// A record that may not be loaded.
+pub(super) struct Refused {
+    /// The stream that it would have been loaded into.
+    pub(super) stream: Arc<Stream>,
+    pub(super) ticket: Ticket,
+    pub(super) problem: String,
 }
 
 /// What is asked of a record.
@@ -433,6 +435,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::*;
+    use crate::validate::Validator;
 
     fn key_of(record: &str) -> KeyHash {
         let schema = serde_json::json!({});

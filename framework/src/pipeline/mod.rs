@@ -13,6 +13,7 @@ mod delivery;
 mod files;
 mod intake;
 mod mapped;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -22,9 +23,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval};
 
-use crate::config::{FlatteningSettings, TargetSettings, VersionSettings};
+use crate::config::{TargetSettings, VersionSettings};
 use crate::dead_letter::{DeadLetter, DeadLetters};
 use crate::emitter::Emitter;
+use crate::map::Mapper;
 use crate::metadata::Columns;
 use crate::metrics::Summary;
 use crate::plugin::ErasedSink;
@@ -46,7 +48,8 @@ const PROGRESS: Duration = Duration::from_secs(30);
 pub(crate) struct Plan {
     pub(crate) target: TargetSettings,
     pub(crate) versions: VersionSettings,
-    pub(crate) flattening: FlatteningSettings,
+    /// `None` if all streams and records stay as they are.
+    pub(crate) mapper: Option<Mapper>,
     pub(crate) columns: Columns,
 }
 
@@ -56,7 +59,7 @@ impl From<TargetSettings> for Plan {
         Self {
             target,
             versions: VersionSettings::default(),
-            flattening: FlatteningSettings::default(),
+            mapper: None,
             columns: Columns::None,
         }
     }
@@ -107,7 +110,7 @@ impl Pipeline {
         let Plan {
             target: settings,
             versions,
-            flattening,
+            mapper,
             columns,
         } = plan;
         let retry = Retry {
@@ -119,7 +122,7 @@ impl Pipeline {
             intake: Intake::new(
                 columns,
                 versions.process_activate_version_messages && sink.activates_versions(),
-                flattening,
+                mapper,
             ),
             versions,
             delivery: Delivery::new(sink, retry),

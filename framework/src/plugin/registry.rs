@@ -2,8 +2,8 @@
 
 use super::{EncoderEntry, Encoders, SinkEntry};
 use crate::config::{
-    ConfigError, FlatteningSettings, MetricsSettings, Section, Settings, SettingsSchema,
-    TargetSettings, VersionSettings, dead_letter_rule,
+    ConfigError, FlatteningSettings, MapSettings, MetricsSettings, Section, Settings,
+    SettingsSchema, TargetSettings, VersionSettings, dead_letter_rule,
 };
 
 /// All plugins that are linked into the binary, sorted by name.
@@ -98,6 +98,7 @@ impl Registry {
     pub(crate) fn settings_schema(&self, sink: SinkEntry) -> Result<SettingsSchema, ConfigError> {
         let mut sections = vec![
             Section::of::<TargetSettings>("Target"),
+            Section::of::<MapSettings>("Stream maps"),
             Section::of::<FlatteningSettings>("Flattening"),
             Section::of::<MetricsSettings>("Metrics"),
         ];
