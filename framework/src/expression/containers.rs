@@ -11,10 +11,10 @@ type Method = for<'a> fn(&Scope<'a>, &Value<'a>, &mut Arguments<'a>) -> Outcome<
 
 pub(super) const DICT_METHODS: &[(&str, Method)] = &[
     ("copy", |_, object, _| Ok(object.clone())),
-    ("get", |_, object, arguments| {
+    ("get", |scope, object, arguments| {
         let name = arguments.need("key")?;
         let default = arguments.next("default").unwrap_or(Value::None);
-        Ok(object.member(&name)?.unwrap_or(default))
+        Ok(scope.member(object, &name)?.unwrap_or(default))
     }),
     ("items", |scope, object, _| {
         let members = paid(scope, object.members())?;
@@ -138,7 +138,7 @@ pub(super) fn contains<'a>(
         return Ok(text.contains(&**part));
     }
     if object.is_dict() {
-        return Ok(object.member(wanted)?.is_some());
+        return Ok(scope.member(object, wanted)?.is_some());
     }
     let elements = match object {
         Value::Text(_) => None,
@@ -161,9 +161,13 @@ pub(super) fn contains<'a>(
 }
 
 /// `object[index]`
-pub(super) fn at<'a>(object: &Value<'a>, index: &Value<'a>) -> Outcome<Value<'a>> {
+pub(super) fn at<'a>(
+    scope: &Scope<'a>,
+    object: &Value<'a>,
+    index: &Value<'a>,
+) -> Outcome<Value<'a>> {
     if object.is_dict() {
-        let found = object.member(index)?;
+        let found = scope.member(object, index)?;
         return found.ok_or_else(|| match index {
             Value::Text(_) => "the object has no such member; .get() gives None then".to_owned(),
             other => format!(
@@ -211,15 +215,14 @@ pub(super) fn slice<'a>(
     object: &Value<'a>,
     [from, to, step]: [Option<i64>; 3],
 ) -> Outcome<Value<'a>> {
-    let elements = match object {
-        Value::List(_) | Value::Tuple(_) | Value::Text(_) => object.elements(),
-        Value::Json(json) if json.kind() == ValueKind::Array => object.elements(),
-        _ => None,
+    let elements = if object.is_dict() {
+        None
+    } else {
+        scope.elements(object)?
     };
     let Some(elements) = elements else {
-        return Err(format!("{} has no elements", object.kind()));
+        return Err(format!("{} has no slices", object.kind()));
     };
-    scope.pay(elements.len())?;
     let step = step.unwrap_or(1);
     let length = elements.len() as i64;
     let place = |bound: i64, least: i64, most: i64| {

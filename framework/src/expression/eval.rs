@@ -8,7 +8,7 @@ use super::operators;
 use super::scope::Scope;
 use super::syntax::{Call, Kind, Loop, Node, Piece};
 use super::value::Value;
-use super::{containers, datetime, format, functions, text};
+use super::{containers, datetime, format, names, text};
 
 type Evaluated<'a> = Result<Value<'a>, ExpressionError>;
 
@@ -75,6 +75,8 @@ impl<'a> Evaluator<'_, 'a> {
             }
             Kind::Binary(operator, left, right) => {
                 let (left, right) = (self.eval(left)?, self.eval(right)?);
+                let weight = left.weight() + right.weight();
+                self.scope.pay_bytes(weight).map_err(here)?;
                 operators::binary(self.scope, *operator, left, right).map_err(here)
             }
             Kind::And(parts) => self.until(parts, false),
@@ -83,6 +85,8 @@ impl<'a> Evaluator<'_, 'a> {
                 let mut left = self.eval(first)?;
                 for (comparison, right) in rest {
                     let right = self.eval(right)?;
+                    let weight = left.weight() + right.weight();
+                    self.scope.pay_bytes(weight).map_err(here)?;
                     let holds = operators::compare(self.scope, *comparison, &left, &right);
                     if !holds.map_err(here)? {
                         return Ok(Value::Bool(false));
@@ -117,11 +121,11 @@ impl<'a> Evaluator<'_, 'a> {
             }
             Kind::Attribute(object, name) => {
                 let object = self.eval(object)?;
-                attribute(&object, name).map_err(here)
+                attribute(self.scope, &object, name).map_err(here)
             }
             Kind::Index(object, index) => {
                 let (object, index) = (self.eval(object)?, self.eval(index)?);
-                containers::at(&object, &index).map_err(here)
+                containers::at(self.scope, &object, &index).map_err(here)
             }
             Kind::Slice(object, parts) => {
                 let object = self.eval(object)?;
@@ -145,7 +149,7 @@ impl<'a> Evaluator<'_, 'a> {
         if let Some((_, value)) = local {
             return Ok(value.clone());
         }
-        let found = self.scope.name(name).or_else(|| functions::value(name));
+        let found = self.scope.name(name)?.or_else(|| names::value(name));
         found.ok_or_else(|| match name {
             "self" => "self is not defined: the record has no such property".to_owned(),
             _ => format!(
@@ -242,12 +246,11 @@ impl<'a> Evaluator<'_, 'a> {
         };
         let values = self.eval(&first.values)?;
         let here = |problem| ExpressionError::new(first.values.at, problem);
-        let Some(values) = values.elements() else {
+        let Some(values) = self.scope.elements(&values).map_err(here)? else {
             return Err(here(format!("{} has no elements", values.kind())));
         };
         let outside = self.locals.len();
         for value in values {
-            self.scope.pay(1).map_err(here)?;
             self.bind(&first.targets, value).map_err(here)?;
             let mut wanted = true;
             for condition in &first.conditions {
@@ -284,11 +287,11 @@ impl<'a> Evaluator<'_, 'a> {
 }
 
 /// What stands behind a dot without being called: a part of a date, or the member of an object.
-fn attribute<'a>(object: &Value<'a>, name: &str) -> Result<Value<'a>, String> {
+fn attribute<'a>(scope: &Scope<'a>, object: &Value<'a>, name: &str) -> Result<Value<'a>, String> {
     if let Some(part) = datetime::part_of(object, name) {
         return Ok(part);
     }
-    match object.member(&Value::text(name.to_owned()))? {
+    match scope.member(object, &Value::text(name.to_owned()))? {
         Some(value) => Ok(value),
         None if object.is_dict() => Err(format!("the object has no member '{name}'")),
         None => Err(format!("{} has no '{name}'", object.kind())),

@@ -1,4 +1,4 @@
-//! The functions of expressions, and what their names are looked up in.
+//! The functions of expressions that belong to no module.
 
 use std::cmp::Ordering;
 use std::str::FromStr;
@@ -8,10 +8,10 @@ use num_bigint::BigInt;
 use sha2::{Sha256, Sha512};
 
 use super::arguments::Arguments;
+use super::containers;
 use super::number::Number;
 use super::scope::Scope;
 use super::value::{Outcome, Value};
-use super::{containers, datetime, fake, json, text};
 
 /// A function that is called with values.
 pub(crate) type Native = for<'a> fn(&Scope<'a>, &mut Arguments<'a>) -> Outcome<Value<'a>>;
@@ -45,11 +45,9 @@ pub(super) const FUNCTIONS: &[(&str, Native)] = &[
     ("int", int),
     ("len", |_, arguments| {
         let value = arguments.need("obj")?;
-        let length = match &value {
-            Value::Text(text) => Some(text.chars().count()),
-            other => other.elements().map(|elements| elements.len()),
-        };
-        let length = length.ok_or_else(|| format!("{} has no length", value.kind()))?;
+        let length = value
+            .length()
+            .ok_or_else(|| format!("{} has no length", value.kind()))?;
         Ok(Value::int(length))
     }),
     ("list", |scope, arguments| {
@@ -100,7 +98,8 @@ pub(super) const FUNCTIONS: &[(&str, Native)] = &[
         // A comparison cannot fail within a sort, so that one which does is remembered.
         let mut outcome = Ok(());
         values.sort_by(|left, right| {
-            let order = scope.pay(1).and_then(|()| left.compare(right));
+            let paid = scope.pay_bytes(left.weight() + right.weight());
+            let order = paid.and_then(|()| left.compare(right));
             let order = order.unwrap_or_else(|problem| {
                 outcome = Err(problem);
                 Ordering::Equal
@@ -143,11 +142,8 @@ fn elements<'a>(scope: &Scope<'a>, arguments: &mut Arguments<'a>) -> Outcome<Vec
 }
 
 fn elements_of<'a>(scope: &Scope<'a>, value: &Value<'a>) -> Outcome<Vec<Value<'a>>> {
-    let elements = value
-        .elements()
-        .ok_or_else(|| format!("{} has no elements", value.kind()))?;
-    scope.pay(elements.len())?;
-    Ok(elements)
+    let elements = scope.elements(value)?;
+    elements.ok_or_else(|| format!("{} has no elements", value.kind()))
 }
 
 fn dict<'a>(scope: &Scope<'a>, arguments: &mut Arguments<'a>) -> Outcome<Value<'a>> {
@@ -244,9 +240,15 @@ fn most<'a>(
         .ok_or_else(|| "there is no element".to_owned())
 }
 
-fn digest<'a, D: md5::Digest>(_: &Scope<'a>, arguments: &mut Arguments<'a>) -> Outcome<Value<'a>> {
+fn digest<'a, D: md5::Digest>(
+    scope: &Scope<'a>,
+    arguments: &mut Arguments<'a>,
+) -> Outcome<Value<'a>> {
     match arguments.need("string")? {
-        Value::Text(text) => Ok(Value::text(hex(&D::digest(text.as_bytes())))),
+        Value::Text(text) => {
+            scope.pay_bytes(text.len())?;
+            Ok(Value::text(hex(&D::digest(text.as_bytes()))))
+        }
         other => Err(format!(
             "it takes text, not {}; str() makes it",
             other.kind()
@@ -256,110 +258,4 @@ fn digest<'a, D: md5::Digest>(_: &Scope<'a>, arguments: &mut Arguments<'a>) -> O
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Whether a name with a dot behind it is that of a module.
-pub(super) fn is_module(name: &str) -> bool {
-    matches!(name, "datetime" | "json" | "fake")
-}
-
-/// All functions that are offered, by their whole names.
-fn all_functions() -> impl Iterator<Item = (String, Native)> {
-    let own = FUNCTIONS
-        .iter()
-        .map(|(name, native)| ((*name).to_owned(), *native));
-    let of = |module: &'static str, functions: &'static [(&'static str, Native)]| {
-        functions
-            .iter()
-            .map(move |(name, native)| (format!("{module}.{name}"), *native))
-    };
-    own.chain(of("datetime", datetime::FUNCTIONS))
-        .chain(of("json", json::FUNCTIONS))
-        .chain(of("fake", fake::FUNCTIONS))
-}
-
-/// The function of that name, with its module.
-pub(super) fn function(path: &str) -> Outcome<Native> {
-    all_functions()
-        .find(|(name, _)| name == path)
-        .map(|(_, native)| native)
-        .ok_or_else(|| {
-            let module = path
-                .split('.')
-                .next()
-                .filter(|module| path.len() > module.len());
-            let names = all_functions()
-                .map(|(name, _)| name)
-                .filter(|name| match module {
-                    Some(module) => name.starts_with(&format!("{module}.")),
-                    None => !name.contains('.'),
-                });
-            unknown("function", path, names.collect())
-        })
-}
-
-/// What a module holds that is no function.
-pub(super) fn constant(path: &str) -> Outcome<Native> {
-    let module = path.split('.').next().unwrap_or_default();
-    let found = datetime::CONSTANTS
-        .iter()
-        .find(|(name, _)| path.strip_prefix("datetime.") == Some(name));
-    match found {
-        Some((_, native)) => Ok(*native),
-        None if function(path).is_ok() => Err(format!("{path} must be called: {path}()")),
-        None => {
-            let told = unknown("name", path, Vec::new());
-            Err(format!(
-                "{told}; of a property '{module}' of the record write _['{module}']"
-            ))
-        }
-    }
-}
-
-/// A function that is passed on by its name.
-pub(super) fn value<'a>(name: &str) -> Option<Value<'a>> {
-    FUNCTIONS
-        .iter()
-        .find(|(other, _)| *other == name)
-        .map(|(name, native)| Value::Function(name, *native))
-}
-
-/// All methods that are offered, of whatever kind of value.
-pub(super) fn methods() -> Vec<&'static str> {
-    let mut names: Vec<&str> = text::METHODS.iter().map(|(name, _)| *name).collect();
-    names.extend(containers::DICT_METHODS.iter().map(|(name, _)| name));
-    names.extend(containers::LIST_METHODS.iter().map(|(name, _)| name));
-    names.extend(datetime::METHODS.iter().map(|(name, _)| name));
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
-pub(super) fn method_exists(name: &str) -> Outcome<()> {
-    let names = methods();
-    if names.contains(&name) {
-        return Ok(());
-    }
-    let names = names.into_iter().map(str::to_owned).collect();
-    Err(unknown("method", name, names))
-}
-
-/// That something is not offered, and what is.
-fn unknown(what: &str, name: &str, mut offered: Vec<String>) -> String {
-    let slips = |other: &&String| {
-        let most = 1 + usize::from(name.len() > 7);
-        strsim::damerau_levenshtein(name, other) <= most
-    };
-    let near = offered.iter().find(slips);
-    if let Some(near) = near {
-        return format!("there is no {what} {name}; did you mean {near}?");
-    }
-    if offered.is_empty() {
-        return format!("there is no {what} {name}");
-    }
-    offered.sort_unstable();
-    format!(
-        "there is no {what} {name}; there are {}",
-        offered.join(", ")
-    )
 }

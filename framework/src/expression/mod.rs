@@ -11,8 +11,9 @@
 //! - An evaluation has a budget of steps and bytes ([`scope`]), so that none can hang a run.
 //! - Values never change: methods such as `append` are not offered.
 //!
-//! The way of an expression: [`token`] → [`parse`] → [`syntax`] → [`eval`], which calls what
-//! [`functions`], [`text`], [`containers`], [`datetime`], [`json`] and [`fake`] have in their tables.
+//! The way of an expression: [`token`] → [`parse`], which looks up [`names`] → [`syntax`] → [`eval`],
+//! which calls what [`functions`], [`text`], [`containers`], [`datetime`], [`json`] and [`fake`] have in
+//! their tables.
 
 mod arguments;
 mod containers;
@@ -22,6 +23,7 @@ mod fake;
 mod format;
 mod functions;
 mod json;
+mod names;
 mod number;
 mod operators;
 mod parse;

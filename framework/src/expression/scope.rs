@@ -15,6 +15,9 @@ const STEPS: u64 = 2_000_000;
 /// So many bytes that an evaluation makes count as a step, which bounds its memory, too.
 const BYTES_A_STEP: u64 = 64;
 
+/// So many members of an object that are looked through count as a step.
+const MEMBERS_A_STEP: usize = 16;
+
 /// So deep may calls be nested, for the sake of the stack.
 const DEEPEST: usize = 200;
 
@@ -39,11 +42,14 @@ pub(crate) struct Scope<'a> {
     faker: &'a Mutex<Faker>,
     steps: Cell<u64>,
     depth: Cell<usize>,
+    /// How many members the record has.
+    members: usize,
 }
 
 impl<'a> Scope<'a> {
     pub(crate) fn new(names: Names<'a>, faker: &'a Mutex<Faker>) -> Self {
         Self {
+            members: names.record.map_or(0, |record| record.members().count()),
             names,
             faker,
             steps: Cell::new(STEPS),
@@ -53,17 +59,18 @@ impl<'a> Scope<'a> {
 
     /// The value of a name. As in the SDK, the names with a meaning of their own win over those of
     /// the record's members.
-    pub(super) fn name(&self, name: &str) -> Option<Value<'a>> {
+    pub(super) fn name(&self, name: &str) -> Outcome<Option<Value<'a>>> {
+        self.pay(self.members / MEMBERS_A_STEP)?;
         let own = match name {
             "_" | "record" => self.names.record,
             "config" => self.names.config,
             "self" => self.names.this,
-            "__stream_name__" => return Some(Value::text(self.names.stream)),
-            "__original_stream_name__" => return self.names.original.map(Value::text),
+            "__stream_name__" => return Ok(Some(Value::text(self.names.stream))),
+            "__original_stream_name__" => return Ok(self.names.original.map(Value::text)),
             _ => None,
         };
         let member = || self.names.record?.get(name);
-        own.or_else(member).map(Value::of)
+        Ok(own.or_else(member).map(Value::of))
     }
 
     pub(super) fn faker(&self) -> MutexGuard<'a, Faker> {
@@ -84,6 +91,24 @@ impl<'a> Scope<'a> {
     /// Pays for making `bytes` bytes.
     pub(super) fn pay_bytes(&self, bytes: usize) -> Outcome<()> {
         self.pay(1 + (bytes as u64 / BYTES_A_STEP) as usize)
+    }
+
+    /// The elements of a value, paid for before they are made.
+    pub(super) fn elements(&self, value: &Value<'a>) -> Outcome<Option<Vec<Value<'a>>>> {
+        self.pay(value.length().unwrap_or(0))?;
+        Ok(value.elements())
+    }
+
+    /// The member of an object.
+    pub(super) fn member(
+        &self,
+        object: &Value<'a>,
+        name: &Value<'a>,
+    ) -> Outcome<Option<Value<'a>>> {
+        if object.is_dict() {
+            self.pay(object.length().unwrap_or(0) / MEMBERS_A_STEP)?;
+        }
+        object.member(name)
     }
 
     /// Evaluates what stands within another part.

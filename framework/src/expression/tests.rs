@@ -210,6 +210,10 @@ fn what_an_expression_may_do_is_bounded() {
         "f'{1:999999999}'".to_owned(),
         "10 ** 10 ** 10".to_owned(),
         "[x for x in ('a' * 10 ** 6) for y in ('a' * 10 ** 6)]".to_owned(),
+        "[x for x in ('a' * 10 ** 7)]".to_owned(),
+        "[md5('a' * 10 ** 6) for x in ('a' * 1000)]".to_owned(),
+        "[('a' * 10 ** 6) in ('b' * 10 ** 6) for x in ('a' * 1000)]".to_owned(),
+        "[y ** 2 for y in [9 ** 4000] for x in ('a' * 10 ** 5)]".to_owned(),
         "1e999999999 + 1".to_owned(),
     ] {
         let shown: String = expression.chars().take(40).collect();
