@@ -12,7 +12,7 @@ use crate::dead_letter::DeadLetters;
 use crate::error::{BoxError, with_causes};
 use crate::stream::Stream;
 use crate::stream_end::StreamEnd;
-use crate::value::Value;
+use crate::value::{Tape, Value};
 
 /// Writes batches to a destination.
 ///
@@ -76,7 +76,11 @@ pub trait Sink: Send + Sync + 'static {
     /// Whether [`activate_version`](Self::activate_version) is implemented.
     const ACTIVATES_VERSIONS: bool = false;
 
-    /// Writes a batch.
+    /// Whether [`preprocess`](Self::preprocess) is implemented.
+    const PREPROCESSES: bool = false;
+
+    /// Writes a batch. What has to be done at its start and at its end is done here;
+    /// [`Batch::attempt`] tells whether it is the first time.
     ///
     /// `Ok`: of every record the report tells what became of it, and those it counts as written
     /// are durable. `Err`: nothing is promised of any record.
@@ -98,7 +102,26 @@ pub trait Sink: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Checks a record beyond what its schema says, before it joins a batch. A record that fails is
+    /// Writes to `into` what takes the place of a record, and returns `true`; or `false`, if the
+    /// record stays as it is. It is called for each record that its schema allows, and what it makes
+    /// joins a batch; `_sdc_*` columns are added after it. A sink that implements it sets
+    /// [`PREPROCESSES`](Self::PREPROCESSES).
+    ///
+    /// The same record must always become the same: after a failure the tap sends it again.
+    ///
+    /// # Errors
+    /// What is wrong with the record, without its values: it is invalid then.
+    fn preprocess(
+        &self,
+        stream: &Stream,
+        record: Value<'_>,
+        into: &mut Tape,
+    ) -> Result<bool, String> {
+        let _ = (stream, record, into);
+        Ok(false)
+    }
+
+    /// Checks a record, as it would be written, beyond what its schema says, before it joins a batch. A record that fails is
     /// dealt with as `on_invalid_record` says.
     ///
     /// # Errors

@@ -10,7 +10,10 @@ use serde_json::{Value as Json, json};
 use singer_target::activation::{Activated, Activation};
 use singer_target::conformance::memory::{Memory, MemorySink};
 use singer_target::conformance::{Destination, Kit, Rule, Violations};
-use singer_target::{Batch, BoxError, Ending, Rejection, Report, Sink, SinkError, Stream};
+use singer_target::value::{Tape, Value};
+use singer_target::{
+    Batch, BoxError, Ending, Rejection, Report, Sink, SinkError, Stream, StreamEnd,
+};
 
 fn too_large() -> Json {
     json!({"text": "too long ".repeat(2_000)})
@@ -63,6 +66,9 @@ enum Wrong {
     ForgetsTheLimit,
     DeletesNothing,
     DeletesAll,
+    ReplacesAPartOfATable,
+    PreprocessesAsItLikes,
+    PreprocessesKeysAway,
 }
 
 /// A destination whose sinks are wrong.
@@ -132,6 +138,33 @@ impl FlawedSink {
 
 impl Sink for FlawedSink {
     const ACTIVATES_VERSIONS: bool = true;
+    const PREPROCESSES: bool = true;
+
+    fn preprocess(&self, _: &Stream, _: Value<'_>, into: &mut Tape) -> Result<bool, String> {
+        let json = match self.how {
+            Wrong::PreprocessesAsItLikes => {
+                let n = self.written.fetch_add(1, Ordering::Relaxed);
+                json!({"id": "key-1", "n": n})
+            }
+            Wrong::PreprocessesKeysAway => json!({"n": 1}),
+            _ => return Ok(false),
+        };
+        into.parse(json.to_string().as_bytes())
+            .map_err(|error| error.to_string())?;
+        Ok(true)
+    }
+
+    async fn close_stream(
+        &self,
+        stream: &std::sync::Arc<Stream>,
+        _: &StreamEnd,
+    ) -> Result<u64, SinkError> {
+        if self.how == Wrong::ReplacesAPartOfATable {
+            self.memory.clear(stream.name());
+            return Ok(1);
+        }
+        Ok(0)
+    }
 
     async fn activate_version(
         &self,
@@ -422,6 +455,21 @@ async fn every_wrong_sink_is_caught_by_the_rule_that_it_breaks() {
             DeletesAll,
             Rule::Activation,
             "after a version was activated that removes, key own-701 is not there",
+        ),
+        (
+            ReplacesAPartOfATable,
+            Rule::Close,
+            "removed at the end of a stream that was not read as a whole",
+        ),
+        (
+            PreprocessesAsItLikes,
+            Rule::Preprocessing,
+            "it makes something else of the same record",
+        ),
+        (
+            PreprocessesKeysAway,
+            Rule::Preprocessing,
+            "what it makes has no key",
         ),
     ] {
         let found = violations(how).await;

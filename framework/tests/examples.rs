@@ -26,6 +26,10 @@ fn folder(name: &str, settings: &str) -> PathBuf {
 }
 
 fn run(example: &str, folder: &Path) -> Output {
+    run_with(example, folder, INPUT)
+}
+
+fn run_with(example: &str, folder: &Path, messages: &str) -> Output {
     let mut child = Command::new(env!("CARGO"))
         .args([
             "run",
@@ -45,7 +49,7 @@ fn run(example: &str, folder: &Path) -> Output {
         .expect("starts");
     let mut input = child.stdin.take().expect("a pipe");
     // A target that refuses its configuration reads nothing.
-    let _ = input.write_all(INPUT.as_bytes());
+    let _ = input.write_all(messages.as_bytes());
     drop(input);
     child.wait_with_output().expect("ends")
 }
@@ -101,4 +105,47 @@ fn an_encoder_that_is_not_there_is_named_with_those_that_are() {
         log.contains("encoding: there is no encoder 'xml', only cbor"),
         "{log}"
     );
+}
+
+#[test]
+fn every_hook_is_called_in_its_turn() {
+    let folder = folder("hooks", r#","on_invalid_record":"skip""#);
+    let input = r#"{"type":"SCHEMA","stream":"stays","schema":{"properties":{"id":{"type":"integer"},"email":{"type":["string","null"]}}},"key_properties":["id"]}
+{"type":"RECORD","stream":"stays","record":{"id":1,"email":"zoe@example.com","price":10.50}}
+{"type":"RECORD","stream":"stays","record":{"id":2,"email":null}}
+{"type":"RECORD","stream":"stays","record":{"id":3,"email":7}}
+{"type":"RECORD","stream":"stays","record":{"id":4,"from":"2026-02-01","to":"2026-01-01"}}
+{"type":"STATE","value":{"people":2}}
+"#;
+    let output = run_with("hooks", &folder, input);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    let stored = std::fs::read_to_string(folder.join("stays.jsonl")).expect("records");
+    assert_eq!(
+        stored,
+        "{\"id\":1,\"email\":\"***\",\"price\":10.50}\n{\"id\":2,\"email\":null}\n"
+    );
+    // Its schema refuses the third record, before it is preprocessed, and the sink the fourth.
+    assert!(log.contains("at /email"), "{log}");
+    assert!(log.contains("it ends before it begins"), "{log}");
+    let diary = std::fs::read_to_string(folder.join("diary.txt")).expect("a diary");
+    assert_eq!(
+        diary,
+        "open stays\n\
+         start of 2 records of stays\n\
+         end of the batch\n\
+         close stays: records of it could not be loaded\n\
+         close: Complete\n"
+    );
+}
+
+#[test]
+fn a_stream_is_closed_however_the_run_ends() {
+    let folder = folder("hooks-fail", "");
+    let input = INPUT.replace("\"id\":2", "\"id\":\"two\"");
+    let output = run_with("hooks", &folder, &input);
+    assert_eq!(output.status.code(), Some(1));
+    let diary = std::fs::read_to_string(folder.join("diary.txt")).expect("a diary");
+    let end = "close people: the run ended early\nclose: Early\n";
+    assert!(diary.ends_with(end), "{diary}");
 }

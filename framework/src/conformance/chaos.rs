@@ -9,7 +9,8 @@ use crate::batch::Batch;
 use crate::retry;
 use crate::sink::{Ending, Rejection, Report, Sink, SinkError};
 use crate::stream::Stream;
-use crate::value::Value;
+use crate::stream_end::StreamEnd;
+use crate::value::{Tape, Value};
 
 /// What goes wrong with one write.
 #[derive(Debug, Clone)]
@@ -130,6 +131,7 @@ impl<S: Sink> Chaos<S> {
 
 impl<S: Sink> Sink for Chaos<S> {
     const ACTIVATES_VERSIONS: bool = S::ACTIVATES_VERSIONS;
+    const PREPROCESSES: bool = S::PREPROCESSES;
 
     async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
         let fault = locked(&self.choose)(batch);
@@ -160,6 +162,15 @@ impl<S: Sink> Sink for Chaos<S> {
         self.inner.concurrency()
     }
 
+    fn preprocess(
+        &self,
+        stream: &Stream,
+        record: Value<'_>,
+        into: &mut Tape,
+    ) -> Result<bool, String> {
+        self.inner.preprocess(stream, record, into)
+    }
+
     fn validate(&self, stream: &Stream, record: Value<'_>) -> Result<(), String> {
         self.inner.validate(stream, record)
     }
@@ -174,6 +185,10 @@ impl<S: Sink> Sink for Chaos<S> {
         activation: &Activation,
     ) -> Result<Activated, SinkError> {
         self.inner.activate_version(stream, activation).await
+    }
+
+    async fn close_stream(&self, stream: &Arc<Stream>, end: &StreamEnd) -> Result<u64, SinkError> {
+        self.inner.close_stream(stream, end).await
     }
 
     async fn close(&self, ending: Ending) -> Result<(), SinkError> {

@@ -13,7 +13,7 @@ use super::chaos::Fault;
 use super::fixtures::numbered_batch;
 use super::held::{Entry, mark};
 use super::trial::Trial;
-use super::{Destination, Rule, Violation};
+use super::{Destination, Rule, Violation, preprocessing};
 use crate::sink::{Ending, Sink};
 
 pub(super) async fn check<D: Destination>(trial: &Trial<'_, D>) -> Result<(), Violation> {
@@ -27,6 +27,7 @@ pub(super) async fn check<D: Destination>(trial: &Trial<'_, D>) -> Result<(), Vi
         Rule::Barrier => barrier(trial).await,
         Rule::Activation => activation::check(trial).await,
         Rule::Cancellation => cancellation(trial).await,
+        Rule::Preprocessing => preprocessing::check(trial).await,
         Rule::Close => close(trial).await,
         Rule::StateSafety => Ok(()),
     }

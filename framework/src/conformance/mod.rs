@@ -32,6 +32,7 @@ mod fixtures;
 mod held;
 mod input;
 pub mod memory;
+mod preprocessing;
 mod rule;
 mod run;
 mod trial;

@@ -35,6 +35,9 @@ pub enum Rule {
     /// An activated version deletes what is older, and nothing else. Checked for sinks that have
     /// [`Sink::ACTIVATES_VERSIONS`](crate::Sink::ACTIVATES_VERSIONS).
     Activation,
+    /// The same record is always preprocessed into the same. Checked for sinks that have
+    /// [`Sink::PREPROCESSES`](crate::Sink::PREPROCESSES).
+    Preprocessing,
     /// A write can be abandoned.
     Cancellation,
     /// Neither closing nor failing to close costs a record.
@@ -53,6 +56,7 @@ impl Rule {
         Self::Idempotence,
         Self::Barrier,
         Self::Activation,
+        Self::Preprocessing,
         Self::Cancellation,
         Self::Close,
         Self::StateSafety,
@@ -79,6 +83,9 @@ impl fmt::Display for Rule {
             Self::Barrier => "opening a stream again, also with a changed schema, costs no record",
             Self::Activation => {
                 "activating a version deletes the records of strictly older versions, and no others"
+            }
+            Self::Preprocessing => {
+                "the same record is always preprocessed into the same one, which keeps its key"
             }
             Self::Cancellation => {
                 "a write that is dropped half-way corrupts nothing, and the batch can be written \

@@ -14,6 +14,7 @@ use crate::retry::{Delivered, Retry};
 use crate::shutdown::Shutdown;
 use crate::sink::{Ending, Sink, SinkError};
 use crate::stream::Stream;
+use crate::stream_end::StreamEnd;
 use crate::validate::Validator;
 
 /// The stream of the checks that need only one.
@@ -161,7 +162,21 @@ impl<D: Destination> Session<'_, D> {
         }
     }
 
+    /// Closes the sink, as a run does that has not seen all of the stream.
     pub(super) async fn close(&self) -> Result<(), Violation> {
+        let end = StreamEnd::new(Some("the kit has only a part of it"), 1.0);
+        match self.sink.close_stream(&self.stream, &end).await {
+            Ok(0) => {}
+            Ok(_) => {
+                let what =
+                    "records were removed at the end of a stream that was not read as a whole";
+                return Err(self.trial.broken(what));
+            }
+            Err(error) => {
+                let what = format!("the stream cannot be closed: {error}");
+                return Err(self.trial.broken(what));
+            }
+        }
         let closed = self.sink.close(Ending::Complete).await;
         closed.map_err(|error| {
             let what = format!("the sink cannot be closed: {error}");

@@ -17,11 +17,13 @@ use crate::sink::{Ending, SinkError};
 use crate::state::{Ticket, Tickets};
 use crate::stream::Stream;
 use crate::stream_end::StreamEnd;
-use crate::value::Value;
+use crate::value::{Tape, Value};
 
 /// The batches in flight.
 pub(super) struct Delivery {
     sink: Arc<dyn ErasedSink>,
+    /// Whether the sink preprocesses records: it is asked for every one.
+    preprocesses: bool,
     pub(super) retry: Retry,
     tasks: JoinSet<Result<Delivered, SinkError>>,
     /// The promises of each task's records. They stay here when a task fails, and so states stop.
@@ -34,6 +36,7 @@ type Done = Result<(Id, Result<Delivered, SinkError>), JoinError>;
 impl Delivery {
     pub(super) fn new(sink: Arc<dyn ErasedSink>, retry: Retry) -> Self {
         Self {
+            preprocesses: sink.preprocesses(),
             sink,
             retry,
             tasks: JoinSet::new(),
@@ -67,6 +70,20 @@ impl Delivery {
             .tasks
             .spawn(async move { retry.write(sink, batch).await });
         self.tickets.insert(task.id(), tickets);
+    }
+
+    pub(super) fn preprocesses(&self) -> bool {
+        self.preprocesses
+    }
+
+    /// What the sink writes in the place of a record, if it does.
+    pub(super) fn preprocess(
+        &self,
+        stream: &Stream,
+        record: Value<'_>,
+        into: &mut Tape,
+    ) -> Result<bool, String> {
+        self.sink.preprocess(stream, record, into)
     }
 
     /// The sink's own check of a record.

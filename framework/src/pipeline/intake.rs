@@ -9,6 +9,7 @@ use foldhash::quality::RandomState;
 use tokio::time::Instant;
 
 use super::Pipeline;
+use super::delivery::Delivery;
 use super::schema::Input;
 use crate::batch::{KeyHash, OpenBatch, SpareTapes};
 use crate::dead_letter::{Content, Invalid};
@@ -38,6 +39,8 @@ pub(super) struct Intake {
     pub(super) mapper: Option<Mapper>,
     /// The tapes of the record that it writes.
     pub(super) mapped: Tapes,
+    /// The tape of the record that the sink writes in the place of another.
+    preprocessed: Tape,
     pub(super) columns: Columns,
     stamp: Stamp,
     /// The line of the last STATE.
@@ -78,6 +81,7 @@ impl Intake {
             hasher: RandomState::default(),
             mapper,
             mapped: Tapes::default(),
+            preprocessed: Tape::new(),
             columns,
             stamp: Stamp::new(columns, versions),
             last_state: 0,
@@ -235,6 +239,23 @@ impl Pipeline {
         number: u64,
         message: RecordMessage<'_>,
     ) -> Result<Admitted, RunError> {
+        if !self.delivery.preprocesses() {
+            return self.admit_as(number, message, None);
+        }
+        // The tape is lent to the record, and comes back when that is in its batch.
+        let mut tape = std::mem::take(&mut self.intake.preprocessed);
+        let outcome = self.admit_as(number, message, Some(&mut tape));
+        self.intake.preprocessed = tape;
+        outcome
+    }
+
+    /// The same; `preprocessed` is for what the sink writes in the record's place.
+    fn admit_as(
+        &mut self,
+        number: u64,
+        message: RecordMessage<'_>,
+        preprocessed: Option<&mut Tape>,
+    ) -> Result<Admitted, RunError> {
         let Some(source) = self.intake.streams.get_mut(message.stream) else {
             return Err(before_schema(number, message.stream));
         };
@@ -245,14 +266,25 @@ impl Pipeline {
             validate: self.settings.validate_records,
             null_keys: self.delivery.takes_null_keys(),
         };
+        let hasher = &self.intake.hasher;
         let checked = self
             .intake
             .stamp
             .extract(message.time_extracted)
-            .and_then(|()| check(stream, &message, rules, &self.intake.hasher))
-            .and_then(|key| self.delivery.validate(stream, message.record).map(|()| key));
-        let key = match checked {
-            Ok(key) => key,
+            .and_then(|()| check(stream, &message, rules, hasher))
+            .and_then(|key| {
+                let Some(into) = preprocessed else {
+                    return Ok((message.record, key));
+                };
+                preprocess(&self.delivery, stream, message.record, into, rules, hasher)
+                    .map(|changed| changed.unwrap_or((message.record, key)))
+            })
+            .and_then(|(record, key)| {
+                self.delivery.validate(stream, record)?;
+                Ok((record, key))
+            });
+        let (record, key) = match checked {
+            Ok(checked) => checked,
             Err(mut problem) => {
                 if let Some(origin) = message.origin {
                     problem = format!("{origin}: {problem}");
@@ -273,7 +305,7 @@ impl Pipeline {
             self.intake.spare.open(stream)
         });
         let before = batch.bytes();
-        batch.push(message.record, key, number, ticket);
+        batch.push(record, key, number, ticket);
         stamp.mark(batch, &source.batched_at, message.version);
         self.intake.open_bytes += batch.bytes() - before;
         let (rows, bytes) = (batch.rows(), batch.bytes());
@@ -378,6 +410,25 @@ fn check(
         return Err(problem);
     }
     Ok(key)
+}
+
+/// What the sink writes in the place of a record, with the hash of its key; `None` if the record
+/// stays as it is.
+fn preprocess<'t>(
+    delivery: &Delivery,
+    stream: &Stream,
+    record: Value<'_>,
+    into: &'t mut Tape,
+    rules: Rules,
+    hasher: &RandomState,
+) -> Result<Option<(Value<'t>, KeyHash)>, String> {
+    if !delivery.preprocess(stream, record, into)? {
+        return Ok(None);
+    }
+    let record = into.root().filter(|it| it.kind() == ValueKind::Object);
+    let record = record.ok_or("what the target makes of the record is not an object")?;
+    let key = key_hash(stream, record, rules.null_keys, hasher)?;
+    Ok(Some((record, key)))
 }
 
 /// The hash of a record's key; of the whole record, for a stream without key properties.

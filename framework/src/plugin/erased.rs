@@ -10,12 +10,19 @@ use crate::dead_letter::DeadLetters;
 use crate::sink::{Ending, Report, Sink, SinkError};
 use crate::stream::Stream;
 use crate::stream_end::StreamEnd;
-use crate::value::Value;
+use crate::value::{Tape, Value};
 
 /// The engine's side of a [`Sink`]: the same, with its futures boxed.
 pub(crate) trait ErasedSink: Send + Sync {
     fn write<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Report, SinkError>>;
     fn open_stream<'a>(&'a self, stream: &'a Arc<Stream>) -> BoxFuture<'a, Result<(), SinkError>>;
+    fn preprocesses(&self) -> bool;
+    fn preprocess(
+        &self,
+        stream: &Stream,
+        record: Value<'_>,
+        into: &mut Tape,
+    ) -> Result<bool, String>;
     fn validate(&self, stream: &Stream, record: Value<'_>) -> Result<(), String>;
     fn concurrency(&self) -> usize;
     fn takes_null_keys(&self) -> bool;
@@ -44,6 +51,19 @@ impl<S: Sink> ErasedSink for S {
 
     fn open_stream<'a>(&'a self, stream: &'a Arc<Stream>) -> BoxFuture<'a, Result<(), SinkError>> {
         Box::pin(Sink::open_stream(self, stream))
+    }
+
+    fn preprocesses(&self) -> bool {
+        S::PREPROCESSES
+    }
+
+    fn preprocess(
+        &self,
+        stream: &Stream,
+        record: Value<'_>,
+        into: &mut Tape,
+    ) -> Result<bool, String> {
+        Sink::preprocess(self, stream, record, into)
     }
 
     fn validate(&self, stream: &Stream, record: Value<'_>) -> Result<(), String> {
