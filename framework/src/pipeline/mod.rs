@@ -8,6 +8,7 @@
 //! back. Both are parts of one [`Pipeline`] that a single task owns, so there are no locks.
 
 mod activation;
+mod admission;
 mod closing;
 mod delivery;
 mod files;
