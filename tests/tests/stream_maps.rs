@@ -337,6 +337,26 @@ async fn what_is_filtered_is_counted_and_states_pass() {
     assert_eq!(outcome.states().last(), Some(&json!({"n": 2})));
 }
 
+#[test]
+fn a_slip_of_the_pen_is_warned_of() {
+    let maps = json!({
+        "users": {"emial": null}, "user": {"email": null}, "x*": {"y": null}, "*": {"z": null},
+    });
+    let told = Case::new().set("stream_maps", maps).load(users()).success();
+    for (expected, count) in [
+        (
+            "stream 'users' has no property 'emial' that could be left out",
+            1,
+        ),
+        ("there was no stream 'user'", 1),
+        ("there was no stream 'x*'", 1),
+        ("WARN", 3),
+    ] {
+        let found = told.stderr.matches(expected).count();
+        assert_eq!(found, count, "{expected}\n{}", told.stderr);
+    }
+}
+
 #[tokio::test]
 async fn numbers_that_pass_through_keep_their_digits() {
     let amount = "123456789012345678901234567890.10";

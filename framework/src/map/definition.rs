@@ -1,5 +1,8 @@
 //! One entry of the setting `stream_maps`: what becomes of the streams of a name or a pattern.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use glob::Pattern;
 use serde_json::{Map, Value as Setting};
 
@@ -22,9 +25,11 @@ pub(super) struct Entry {
     /// The name or the pattern of the streams that it is about.
     pub(super) source: Source,
     /// `None`: they are left out.
-    pub(super) definition: Option<std::sync::Arc<Definition>>,
+    pub(super) definition: Option<Arc<Definition>>,
     /// If this makes a copy beside them, its name.
     pub(super) copy: Option<String>,
+    /// Whether there was such a stream.
+    pub(super) matched: AtomicBool,
 }
 
 /// The streams that an entry is about.
@@ -68,6 +73,15 @@ impl Source {
         })
     }
 
+    /// Whether it can be about several streams.
+    pub(super) fn is_pattern(&self) -> bool {
+        self.text.contains(['*', '?', '['])
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.text
+    }
+
     pub(super) fn matches(&self, stream: &str) -> bool {
         self.text == stream || self.pattern.matches(stream)
     }
@@ -108,8 +122,9 @@ impl Entry {
         match Source::parse(source) {
             Ok(source) => Some(Self {
                 source,
-                definition: definition.map(std::sync::Arc::new),
+                definition: definition.map(Arc::new),
                 copy,
+                matched: AtomicBool::new(false),
             }),
             Err(problem) => {
                 problems(problem);

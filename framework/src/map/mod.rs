@@ -74,6 +74,13 @@ impl Mapper {
         Ok(asked.then_some(Self { maps, flattening }))
     }
 
+    /// Warns of entries about streams that did not come: of a slip of the pen in a name, perhaps.
+    pub(crate) fn warn_of_unmatched(&self) {
+        for name in self.maps.iter().flat_map(StreamMaps::unmatched) {
+            tracing::warn!("stream_maps: there was no stream '{name}'");
+        }
+    }
+
     /// What becomes of a stream: none, one or several streams, with names that differ.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The setting `stream_maps`: which streams become of a stream.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value as Setting};
@@ -34,10 +35,15 @@ impl StreamMaps {
             problems.push(Problem::new("faker_config", problem));
             FakeSettings::default()
         });
+        let config = settings.stream_map_config.as_ref().unwrap_or(&empty);
+        let config = tape_of(config).unwrap_or_else(|problem| {
+            problems.push(Problem::new("stream_map_config", problem));
+            Tape::new()
+        });
         let mut maps = Self {
             entries: Vec::new(),
             keeps_rest: true,
-            config: Arc::new(config(settings.stream_map_config.as_ref())),
+            config: Arc::new(config),
             fake,
         };
         for (name, value) in settings.stream_maps.as_ref().unwrap_or(&empty) {
@@ -74,11 +80,17 @@ impl StreamMaps {
             if !entry.source.matches(&stream.name) {
                 continue;
             }
+            entry.matched.store(true, Ordering::Relaxed);
             match (&entry.definition, &entry.copy) {
                 (Some(definition), Some(copy)) => {
+                    warn_of_nothing(stream, entry, definition);
                     outputs.push(self.output(stream, copy.clone(), definition)?);
                 }
-                (definition, _) => primary = definition.as_ref().map(Some),
+                (Some(definition), None) => {
+                    warn_of_nothing(stream, entry, definition);
+                    primary = Some(Some(definition));
+                }
+                (None, _) => primary = None,
             }
         }
         match primary {
@@ -114,6 +126,15 @@ impl StreamMaps {
         Ok((mapped, map))
     }
 
+    /// The streams of entries about which there were none.
+    pub(super) fn unmatched(&self) -> impl Iterator<Item = &str> {
+        let unmatched = |entry: &&Entry| !entry.matched.load(Ordering::Relaxed);
+        self.entries
+            .iter()
+            .filter(unmatched)
+            .map(|entry| entry.source.name())
+    }
+
     /// The name that a stream goes on with.
     fn name(&self, stream: &str, alias: Option<&Alias>) -> Result<String, String> {
         let expression = match alias {
@@ -135,17 +156,28 @@ impl StreamMaps {
     }
 }
 
-fn config(members: Option<&Map<String, Setting>>) -> Tape {
-    let mut tape = Tape::new();
-    let text = members.map_or_else(
-        || "{}".to_owned(),
-        |members| Setting::Object(members.clone()).to_string(),
-    );
-    if tape.parse(text.as_bytes()).is_err() {
-        // Nested deeper than a record could be.
-        let _ = tape.parse(b"{}");
+/// A slip of the pen in the name of a property that is to be left out would load it.
+fn warn_of_nothing(stream: &Description, entry: &Entry, definition: &Definition) {
+    let Some(Setting::Object(properties)) = stream.schema.get("properties") else {
+        return;
+    };
+    for (name, expression) in &definition.properties {
+        if expression.is_none() && !properties.contains_key(name) && !entry.source.is_pattern() {
+            tracing::warn!(
+                "stream_maps: stream '{}' has no property '{name}' that could be left out",
+                stream.name
+            );
+        }
     }
-    tape
+}
+
+fn tape_of(members: &Map<String, Setting>) -> Result<Tape, String> {
+    let mut tape = Tape::new();
+    let text = Setting::Object(members.clone()).to_string();
+    let parsed = tape
+        .parse(text.as_bytes())
+        .map_err(|error| error.to_string());
+    parsed.map(|_| tape)
 }
 
 /// The places of the properties by their names.

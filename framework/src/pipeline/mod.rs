@@ -177,6 +177,9 @@ impl Pipeline {
         } else {
             Ending::Early
         };
+        if let (true, Some(mapper)) = (complete, &self.intake.mapper) {
+            mapper.warn_of_unmatched();
+        }
         let closed_streams = self.close_streams(complete).await;
         self.note_failure(&closed_streams);
         let closed = self.delivery.close(ending).await;
