@@ -14,6 +14,7 @@ use crate::config::{
 };
 use crate::dead_letter::DeadLetter;
 use crate::emitter::Emitter;
+use crate::manifest::BatchFiles;
 use crate::map::Mapper;
 use crate::metadata::Columns;
 use crate::metrics::{Progress, Reports};
@@ -160,6 +161,7 @@ impl Target {
             target: self.info,
             schema,
             capabilities,
+            batch: BatchFiles::supported(),
             plugins: std::iter::once(plugin("sink", sink.name, sink.description))
                 .chain(encoders)
                 .collect(),

@@ -24,6 +24,11 @@ pub(super) fn render(about: &About<'_>) -> String {
         "sdk_version": env!("CARGO_PKG_VERSION"),
         "supported_python_versions": null,
         "capabilities": about.capabilities,
+        "batch": {
+            "formats": about.batch.formats,
+            "compressions": about.batch.compressions,
+            "stores": about.batch.stores,
+        },
         "settings": about.schema.document(),
         "plugins": plugins,
     });

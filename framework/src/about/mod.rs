@@ -9,6 +9,7 @@ mod meltano;
 mod text;
 
 use crate::config::SettingsSchema;
+use crate::manifest::BatchFiles;
 
 /// What a target is called.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +42,8 @@ pub(crate) struct About<'a> {
     pub(crate) schema: &'a SettingsSchema,
     /// The names that the Meltano SDK has for what it can do.
     pub(crate) capabilities: Vec<&'static str>,
+    /// Which files of BATCH messages it reads.
+    pub(crate) batch: BatchFiles,
     /// The sinks and encoders in it.
     pub(crate) plugins: Vec<PluginInfo>,
 }

@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 
 use super::{About, Format, PluginInfo, TargetInfo};
 use crate::config::{OnInvalidRecord, Secret, Section, SettingsSchema};
+use crate::manifest::BatchFiles;
 
 /// Settings of a sample.
 ///
@@ -53,6 +54,11 @@ fn render(format: Format) -> String {
         },
         schema: &schema,
         capabilities: vec!["about", "validate-records"],
+        batch: BatchFiles {
+            formats: vec!["jsonl"],
+            compressions: vec!["none"],
+            stores: vec!["file"],
+        },
         plugins: vec![
             PluginInfo {
                 kind: "sink",
@@ -128,6 +134,17 @@ fn json() {
         "about",
         "validate-records"
       ],
+      "batch": {
+        "formats": [
+          "jsonl"
+        ],
+        "compressions": [
+          "none"
+        ],
+        "stores": [
+          "file"
+        ]
+      },
       "settings": {
         "type": "object",
         "properties": {

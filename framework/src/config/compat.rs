@@ -19,7 +19,7 @@ pub(crate) enum Accept {
 pub(crate) const SDK_SETTINGS: &[(&str, Accept)] = &[
     ("hard_delete", Accept::Off(&[])),
     ("load_method", Accept::Off(&["append-only", "upsert"])),
-    // It speaks of messages which, as long as they are not supported, end the run.
+    // A BATCH message names its files and how they are written itself.
     ("batch_config", Accept::Anything),
     // Where a sink cannot delete, nothing is.
     ("process_activate_version_messages", Accept::Anything),

@@ -10,6 +10,7 @@
 //! done on a thread, by the [`reader`] that also reads standard input. A file is never in memory as
 //! a whole: of Parquet, it is one row group at a time.
 
+mod offer;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod pipe;
@@ -20,6 +21,8 @@ use std::io::Read;
 use std::path::Path;
 
 use tokio::sync::mpsc;
+
+pub(crate) use offer::BatchFiles;
 
 use crate::error::BoxError;
 use crate::reader::{self, Chunk};
