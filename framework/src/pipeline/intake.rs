@@ -151,7 +151,15 @@ impl Pipeline {
         // The tape is lent to the message, and comes back when the line is done.
         let mut tape = std::mem::take(&mut self.intake.line);
         let outcome = match message::parse(line, &mut tape) {
-            Ok(Message::Record(record)) => self.take_record(number, record).await,
+            // Not by `take_record`, whose future would be made for every line.
+            Ok(Message::Record(record)) if self.intake.mapper.is_none() => {
+                match self.admit(number, record) {
+                    Ok(Some(full)) => self.dispatch(full).await,
+                    Ok(None) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
+            Ok(Message::Record(record)) => Box::pin(self.take_mapped(number, record)).await,
             Ok(Message::State(Some(state))) => {
                 self.ledger.state(state.to_json());
                 self.intake.last_state = number;
