@@ -1,4 +1,4 @@
-//! The examples are compiled and run as somebody who tries them would do it.
+//! The examples do what they say.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,21 +25,25 @@ fn folder(name: &str, settings: &str) -> PathBuf {
     folder
 }
 
+/// The example. It is built with the whole workspace in view, as its tests are: by itself it would
+/// need all that it depends on once more, with other features.
+fn program(example: &str) -> PathBuf {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--workspace", "--example", example])
+        .status()
+        .expect("cargo runs these tests");
+    assert!(built.success(), "{example} does not build");
+    let test = std::env::current_exe().expect("this program");
+    let folder = test.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
+    folder.join("examples").join(example)
+}
+
 fn run(example: &str, folder: &Path) -> Output {
     run_with(example, folder, INPUT)
 }
 
 fn run_with(example: &str, folder: &Path, messages: &str) -> Output {
-    let mut child = Command::new(env!("CARGO"))
-        .args([
-            "run",
-            "--quiet",
-            "--package",
-            "singer-target",
-            "--example",
-            example,
-            "--",
-        ])
+    let mut child = Command::new(program(example))
         .arg("--config")
         .arg(folder.join("config.json"))
         .stdin(Stdio::piped())

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -157,7 +158,17 @@ fn run_with_kills(place: &Place, input: &[String], kills: u64) {
                 let _ = stdin.write_all(rest.as_bytes());
                 stdin
             });
-            let reader = scope.spawn(move || last_state(stdout));
+            let (first, has_printed) = mpsc::channel();
+            let reader = scope.spawn(move || {
+                let mut stdout = BufReader::new(stdout);
+                let _ = stdout.fill_buf();
+                let _ = first.send(());
+                last_state(stdout)
+            });
+            // Most are killed while they write, which takes a busy machine long to begin with.
+            if round % 4 != 0 {
+                let _ = has_printed.recv_timeout(Duration::from_secs(10));
+            }
             std::thread::sleep(Duration::from_millis(15 + round * 37 % 53));
             child.kill().expect("killed");
             child.wait().expect("ended");

@@ -3,8 +3,8 @@
 //! Nothing here stands in for a part of the product. [`nats_server`] starts, stalls and kills
 //! real servers, [`cluster`] three of them, [`proxy`] is the network between, [`target`] runs the
 //! binary as Meltano would, [`bucket`] reads what arrived with an ordinary NATS client, [`singer`]
-//! writes the lines that a tap would write, [`file_server`] serves the files of BATCH messages, and
-//! [`oracle`] judges what came of them.
+//! writes the lines that a tap would write, [`file_server`] serves the files of BATCH messages,
+//! [`ways`] tries one fault in several ways, and [`oracle`] judges what came of them.
 
 pub mod bucket;
 pub mod case;
@@ -20,3 +20,4 @@ pub mod server_binary;
 pub mod singer;
 pub mod tap;
 pub mod target;
+pub mod ways;

@@ -10,6 +10,7 @@ use target_tests::case::Case;
 use target_tests::nats_server::NatsServer;
 use target_tests::oracle::{Workload, chance, done};
 use target_tests::server_binary::{NEWEST, OLDEST};
+use target_tests::ways::at_once;
 
 /// The ways to write: the server, `refresh_mode` and `write_path`.
 const WAYS: [(&str, &str, &str); 5] = [
@@ -28,10 +29,11 @@ fn case(server: &NatsServer, (_, mode, path): (&str, &str, &str), msgpack: bool)
         .set("state_interval_seconds", 0.05)
 }
 
-#[tokio::test]
-async fn kill_the_target() {
+#[test]
+fn kill_the_target() {
     let mut chance = chance("kill_the_target");
-    for way in WAYS {
+    let ways = WAYS.map(|way| (way, chance.fork()));
+    at_once(ways, async |(way, mut chance)| {
         let server = NatsServer::builder().version(way.0).start();
         let workload = match way.1 {
             // The next run writes again what is behind the last state.
@@ -57,16 +59,17 @@ async fn kill_the_target() {
                 workload.is_complete(&bucket, outcome).await;
             }
         }
-    }
+    });
 }
 
-#[tokio::test]
-async fn kill_the_server() {
+#[test]
+fn kill_the_server() {
     let mut chance = chance("kill_the_server");
     let workload = Workload::default();
-    for (round, way) in WAYS.into_iter().enumerate() {
+    let ways = WAYS.map(|way| (way, chance.fork()));
+    at_once(ways, async |(way, mut chance)| {
         let mut server = NatsServer::builder().version(way.0).start();
-        let case = case(&server, way, round % 2 == 0);
+        let case = case(&server, way, chance.bool());
         case.make_bucket().await;
         let mut run = case.target().spawn();
         workload.feed(&mut run, 0);
@@ -82,5 +85,5 @@ async fn kill_the_server() {
         workload.holds(&case.bucket().await, &states).await;
         let outcome = run.wait();
         workload.is_complete(&case.bucket().await, outcome).await;
-    }
+    });
 }

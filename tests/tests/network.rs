@@ -13,6 +13,7 @@ use target_tests::oracle::Workload;
 use target_tests::proxy::{Fate, Frame, From, Proxy};
 use target_tests::server_binary::{NEWEST, OLDEST};
 use target_tests::singer::{record, schema_with_bookmark, state};
+use target_tests::ways::at_once;
 
 /// What a run over a bad network is tried with: the server, `refresh_mode` and `write_path`.
 const WAYS: [(&str, &str, &str); 4] = [
@@ -77,9 +78,9 @@ impl Scene {
     }
 }
 
-#[tokio::test]
-async fn a_connection_that_is_cut_again_and_again() {
-    for (version, mode, path) in WAYS {
+#[test]
+fn a_connection_that_is_cut_again_and_again() {
+    at_once(WAYS, async |(version, mode, path)| {
         let scene = Scene::new(version, mode, path).await;
         let workload = Workload::of(5_000);
         let mut run = scene.case.target().spawn();
@@ -92,35 +93,36 @@ async fn a_connection_that_is_cut_again_and_again() {
         assert!(cuts >= 3, "it was not tried");
         let outcome = run.wait();
         workload.is_complete(&scene.bucket, outcome).await;
-    }
+    });
 }
 
-#[tokio::test]
-async fn a_connection_that_is_reset_in_the_middle_of_a_message() {
-    for (version, mode, path) in WAYS {
+#[test]
+fn a_connection_that_is_reset_in_the_middle_of_a_message() {
+    at_once(WAYS, async |(version, mode, path)| {
         let scene = Scene::new(version, mode, path).await;
         let times = scene.every_write(701, Fate::Reset);
         scene.runs_through(Workload::of(3_000)).await;
         assert!(times.load(Ordering::Relaxed) >= 4, "it was not tried");
-    }
+    });
 }
 
-#[tokio::test]
-async fn acknowledgements_that_are_lost() {
-    for (version, mode, path) in WAYS {
+#[test]
+fn acknowledgements_that_are_lost() {
+    at_once(WAYS, async |(version, mode, path)| {
         let scene = Scene::new(version, mode, path).await;
         // A fast batch has few acknowledgements.
         let nth = if path == "fast" { 3 } else { 211 };
         let times = scene.every(nth, Fate::Drop, Frame::is_ack);
         scene.runs_through(Workload::of(2_000)).await;
         assert!(times.load(Ordering::Relaxed) >= 2, "it was not tried");
-    }
+    });
 }
 
 /// The writes arrive, so the bucket has everything; but nobody said so.
-#[tokio::test]
-async fn without_acknowledgements_there_is_no_state() {
-    for (mode, path) in [("newer", "auto"), ("full", "fast"), ("full", "ack")] {
+#[test]
+fn without_acknowledgements_there_is_no_state() {
+    let ways = [("newer", "auto"), ("full", "fast"), ("full", "ack")];
+    at_once(ways, async |(mode, path)| {
         let scene = Scene::new(NEWEST, mode, path).await;
         let case = scene.case.clone().set("max_retry_seconds", 3);
         let workload = Workload::of(500);
@@ -138,12 +140,12 @@ async fn without_acknowledgements_there_is_no_state() {
         assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
         assert_eq!(outcome.states().last(), Some(&json!({"done": 100})));
         workload.holds(&scene.bucket, &outcome.states()).await;
-    }
+    });
 }
 
-#[tokio::test]
-async fn a_network_that_swallows_everything_for_a_while() {
-    for (version, mode, path) in WAYS {
+#[test]
+fn a_network_that_swallows_everything_for_a_while() {
+    at_once(WAYS, async |(version, mode, path)| {
         let scene = Scene::new(version, mode, path).await;
         let workload = Workload::of(3_000);
         let mut run = scene.case.target().spawn();
@@ -158,7 +160,7 @@ async fn a_network_that_swallows_everything_for_a_while() {
         scene.proxy.pass();
         let outcome = run.wait();
         workload.is_complete(&scene.bucket, outcome).await;
-    }
+    });
 }
 
 #[tokio::test]
@@ -202,13 +204,13 @@ async fn a_connection_that_dies_silently() {
     workload.is_complete(&scene.bucket, outcome).await;
 }
 
-#[tokio::test]
-async fn a_slow_network() {
-    for (version, mode, path) in WAYS {
+#[test]
+fn a_slow_network() {
+    at_once(WAYS, async |(version, mode, path)| {
         let scene = Scene::new(version, mode, path).await;
         scene.every(10, Fate::Delay(Duration::from_millis(5)), |_| true);
         scene.runs_through(Workload::of(2_000)).await;
-    }
+    });
 }
 
 /// A write of key 1 stays on its way while the target gives up the connection, writes the record
@@ -264,17 +266,18 @@ async fn late_write(mode: &str, path: &str) -> Vec<Value> {
         .collect()
 }
 
-#[tokio::test]
-async fn a_write_that_arrives_after_its_retry_is_refused() {
-    assert_eq!(late_write("newer", "auto").await, [1, 2]);
-    assert_eq!(late_write("same", "auto").await, [1, 2]);
+#[test]
+fn a_write_that_arrives_after_its_retry_is_refused() {
+    at_once(["newer", "same"], async |mode| {
+        assert_eq!(late_write(mode, "auto").await, [1, 2]);
+    });
 }
 
 /// Where the promise ends, as `docs/guarantees.md` says: nothing in an unconditional write tells
 /// the server that it is late.
-#[tokio::test]
-async fn in_full_a_write_that_arrives_after_its_retry_and_a_newer_one_stands() {
-    for path in ["ack", "fast"] {
+#[test]
+fn in_full_a_write_that_arrives_after_its_retry_and_a_newer_one_stands() {
+    at_once(["ack", "fast"], async |path| {
         assert_eq!(late_write("full", path).await, [1, 2, 1], "{path}");
-    }
+    });
 }

@@ -9,6 +9,7 @@ use target_tests::nats_server::NatsServer;
 use target_tests::oracle::Workload;
 use target_tests::server_binary::{NEWEST, OLDEST};
 use target_tests::target::{Outcome, Running};
+use target_tests::ways::at_once;
 
 /// The ways to write: the server, `refresh_mode` and `write_path`.
 const WAYS: [(&str, &str, &str); 4] = [
@@ -41,9 +42,9 @@ fn failed_after(records: u64, outcome: Outcome, code: i32) -> Outcome {
     outcome
 }
 
-#[tokio::test]
-async fn a_server_that_is_killed_and_comes_back() {
-    for (version, mode, path) in WAYS {
+#[test]
+fn a_server_that_is_killed_and_comes_back() {
+    at_once(WAYS, async |(version, mode, path)| {
         let mut server = NatsServer::builder().version(version).start();
         let case = Case::on(&server)
             .set("refresh_mode", mode)
@@ -57,12 +58,12 @@ async fn a_server_that_is_killed_and_comes_back() {
         assert!(run.send(workload.records(2_000..3_000)));
         let outcome = run.finish();
         workload.is_complete(&case.bucket().await, outcome).await;
-    }
+    });
 }
 
-#[tokio::test]
-async fn a_server_that_is_restarted_in_order() {
-    for (version, mode, path) in WAYS {
+#[test]
+fn a_server_that_is_restarted_in_order() {
+    at_once(WAYS, async |(version, mode, path)| {
         let mut server = NatsServer::builder().version(version).start();
         let case = Case::on(&server)
             .set("refresh_mode", mode)
@@ -74,7 +75,7 @@ async fn a_server_that_is_restarted_in_order() {
         assert!(run.send(workload.records(1_000..2_000)));
         let outcome = run.finish();
         workload.is_complete(&case.bucket().await, outcome).await;
-    }
+    });
 }
 
 #[tokio::test]

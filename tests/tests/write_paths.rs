@@ -11,6 +11,7 @@ use target_tests::nats_server::NatsServer;
 use target_tests::proxy::{Fate, From, Proxy};
 use target_tests::server_binary::OLDEST;
 use target_tests::singer::{record, schema, state};
+use target_tests::ways::at_once;
 
 const PATHS: [&str; 2] = ["ack", "fast"];
 
@@ -152,9 +153,9 @@ async fn a_batch_that_the_server_has_forgotten() {
     holds(&case.bucket().await, 1_000).await;
 }
 
-#[tokio::test]
-async fn a_server_that_is_killed_in_the_middle() {
-    for path in PATHS {
+#[test]
+fn a_server_that_is_killed_in_the_middle() {
+    at_once(PATHS, async |path| {
         let mut server = NatsServer::start();
         let case = full(Case::on(&server), path);
         let mut run = case.target().spawn();
@@ -170,7 +171,7 @@ async fn a_server_that_is_killed_in_the_middle() {
         let outcome = run.finish().success();
         assert_eq!(outcome.states().last(), Some(&json!({"loaded": 6_000})));
         holds(&case.bucket().await, 6_000).await;
-    }
+    });
 }
 
 /// A record that is too large fails alone, wherever it stands.

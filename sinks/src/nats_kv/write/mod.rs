@@ -97,10 +97,14 @@ impl StreamWriter {
             written_before: batch.attempt() > 0,
         };
         let mut chains = Chains::new(batch, &prepared, &self.comparison, policy);
-        let cause = match self
+        let mut outcome = self
             .write_chains(&prepared, &mut chains, policy, &mut lifeline)
-            .await
-        {
+            .await;
+        if outcome == Err(Failure::NoBucket) {
+            // It is gone for good, or about to have a new leader.
+            outcome = lifeline.bind(self.bucket.verify()).await.and(outcome);
+        }
+        let cause = match outcome {
             Ok(cause) => cause,
             Err(failure @ (Failure::Permanent(_) | Failure::Denied(_))) => {
                 return Err(failure.into_sink_error());
