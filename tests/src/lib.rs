@@ -4,15 +4,18 @@
 //! real servers, [`cluster`] three of them, [`proxy`] is the network between, [`target`] runs the
 //! binary as Meltano would, [`bucket`] reads what arrived with an ordinary NATS client, [`singer`]
 //! writes the lines that a tap would write, [`file_server`] serves the files of BATCH messages,
-//! [`ways`] tries one fault in several ways, and [`oracle`] judges what came of them.
+//! `postgres` is what a tap reads and `meltano` what runs both, [`ways`] tries one fault in several
+//! ways, and [`oracle`] judges what came of them.
 
 pub mod bucket;
 pub mod case;
 pub mod cluster;
 pub mod file_server;
+pub mod meltano;
 pub mod nats_server;
 pub mod oracle;
 pub mod place;
+pub mod postgres;
 pub mod proxy;
 pub mod python;
 pub mod sdk_maps;
