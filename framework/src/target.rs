@@ -103,6 +103,12 @@ impl Target {
                 cli::print(&String::from_utf8_lossy(&script))?;
                 return Ok(ExitCode::SUCCESS);
             }
+            Some(Command::Man) => {
+                let page = cli::manual(&self.info)
+                    .map_err(|source| RunError::io("cannot write the manual page", source))?;
+                cli::print(&String::from_utf8_lossy(&page))?;
+                return Ok(ExitCode::SUCCESS);
+            }
             _ => {}
         }
         let environment = Environment::of_process()?;

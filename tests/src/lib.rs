@@ -11,10 +11,12 @@ pub mod bucket;
 pub mod case;
 pub mod cluster;
 pub mod file_server;
+#[cfg(target_os = "linux")]
 pub mod meltano;
 pub mod nats_server;
 pub mod oracle;
 pub mod place;
+#[cfg(target_os = "linux")]
 pub mod postgres;
 pub mod proxy;
 pub mod python;

@@ -15,8 +15,6 @@ use crate::{place, python, target};
 #[derive(Debug)]
 pub struct Project {
     folder: TempDir,
-    /// What every command gets in its environment.
-    environment: Vec<(String, String)>,
 }
 
 impl Project {
@@ -27,13 +25,8 @@ impl Project {
     /// If Meltano cannot be installed, or refuses the loader's definition.
     #[must_use]
     pub fn new(extractors: &str, settings: &[(&str, &str)]) -> Self {
-        let setting = |(name, value): &(&str, &str)| {
-            let name = format!("TARGET_NATS_KV_{}", name.to_uppercase());
-            (name, (*value).to_owned())
-        };
         let project = Self {
             folder: tempfile::tempdir().expect("the temporary directory is writable"),
-            environment: settings.iter().map(setting).collect(),
         };
         let file = format!(
             "version: 1\ndefault_environment: test\nsend_anonymous_usage_stats: false\n\
@@ -44,11 +37,19 @@ impl Project {
         project.write("target-nats-kv.yml", &definition);
         project.succeed(&[
             "add",
-            "--plugin-type=loader",
-            "--from-ref=target-nats-kv.yml",
+            "--plugin-type",
+            "loader",
+            "--from-ref",
+            "target-nats-kv.yml",
             "target-nats-kv",
         ]);
-        project.succeed(&["install"]);
+        for (name, value) in settings {
+            Self::shown(&format!("config set target-nats-kv {name} "));
+            let mut set = project.command(&["config", "set", "target-nats-kv", name, value]);
+            python::checked(&mut set, "Meltano refuses a setting");
+        }
+        let mut install = project.command(&["install"]);
+        python::checked(&mut install, "Meltano cannot install the taps");
         project
     }
 
@@ -61,8 +62,11 @@ impl Project {
     /// Runs a command of Meltano that must succeed, and returns its standard output and its logs.
     ///
     /// # Panics
-    /// If it does not.
+    /// If it does not, or if `docs/meltano.md` does not know the command.
     pub fn succeed(&self, arguments: &[&str]) -> (String, String) {
+        // The page's environment and taps are not those of a test.
+        let shown = arguments.join(" ").replace("test:", "prod:");
+        Self::shown(&shown.replace("tap-jsonl", "tap-postgres"));
         let output = python::checked(&mut self.command(arguments), "Meltano failed");
         (text(&output.stdout), text(&output.stderr))
     }
@@ -100,13 +104,24 @@ impl Project {
         serde_json::from_str(&state).unwrap_or_else(|error| panic!("no state: {state}: {error}"))
     }
 
+    /// Looks whether `docs/meltano.md` shows a command.
+    fn shown(command: &str) {
+        let page = fs::read_to_string(place::repository().join("docs/meltano.md"));
+        let page = page.expect("it is readable");
+        // As a shell would read it.
+        let plain = page.replace('"', "");
+        assert!(
+            plain.contains(&format!("meltano {command}")),
+            "not on the page: {command}"
+        );
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(python::installed("meltano").join("meltano"));
         command
             .args(arguments)
             .current_dir(self.folder.path())
-            .env("NO_COLOR", "1")
-            .envs(self.environment.iter().cloned());
+            .env("NO_COLOR", "1");
         command
     }
 

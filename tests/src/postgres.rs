@@ -47,7 +47,10 @@ impl Postgres {
             programs: programs(),
             port: free_port(),
         };
-        server.run("initdb", &["--auth", "trust", "--username", USER, "--no-sync"]);
+        server.run(
+            "initdb",
+            &["--auth", "trust", "--username", USER, "--no-sync"],
+        );
         let options = format!(
             "-p {} -c listen_addresses=127.0.0.1 -c fsync=off -c unix_socket_directories=",
             server.port
@@ -105,7 +108,9 @@ fn free_port() -> u16 {
 fn programs() -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let versions = installed.flatten().map(|version| version.path().join("bin"));
+    let versions = installed
+        .flatten()
+        .map(|version| version.path().join("bin"));
     let found = env::split_paths(&path)
         .chain(versions)
         .find_map(|folder| folder.join("initdb").canonicalize().ok())

@@ -56,3 +56,16 @@ fn links_lead_to_files() {
     }
     assert!(followed > 5, "the pages hold links: {followed}");
 }
+
+#[test]
+fn the_book_has_every_page() {
+    let docs = place::repository().join("docs");
+    let summary = fs::read_to_string(docs.join("SUMMARY.md")).expect("it is readable");
+    for entry in fs::read_dir(docs).expect("there is documentation") {
+        let name = entry.expect("it is readable").file_name();
+        let name = name.to_string_lossy();
+        if name.ends_with(".md") && name != "SUMMARY.md" {
+            assert!(summary.contains(&format!("]({name})")), "{name} is missing");
+        }
+    }
+}

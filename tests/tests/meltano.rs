@@ -1,4 +1,8 @@
 //! At home with Meltano: a real one, which installs the wheel and runs real taps.
+//!
+//! On Linux, where a process is found by its program, and PostgreSQL is a package away.
+
+#![cfg(target_os = "linux")]
 
 use std::time::{Duration, Instant};
 
@@ -79,11 +83,19 @@ async fn it_is_installed_runs_goes_on_where_it_was_and_survives_a_kill() {
     // A table, by its replication key.
     let logs = project.run("tap-postgres");
     assert!(logs.contains("written=500"), "{logs}");
-    let customer = bucket.get("public-customers.17").await.expect("it is there");
+    let customer = bucket
+        .get("public-customers.17")
+        .await
+        .expect("it is there");
     assert_eq!(customer.json()["name"], "customer 17");
     let saved = project.state("tap-postgres");
     let bookmark = &saved["singer_state"]["bookmarks"]["public-customers"];
     assert_eq!(bookmark["replication_key"], "updated_at", "{saved}");
+
+    let tasks = "tap-postgres target-nats-kv";
+    project.succeed(&["job", "add", "customers", "--tasks", tasks]);
+    let schedule = ["schedule", "add", "hourly-customers", "--job", "customers"];
+    project.succeed(&[&schedule[..], &["--interval", "@hourly"]].concat());
 
     // Again: the tap sends the last row once more, and nothing is written.
     let before = bucket.writes().await;

@@ -87,6 +87,8 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Write a manual page to stdout
+    Man,
 }
 
 /// How to list what the destination holds.
@@ -169,6 +171,13 @@ pub(crate) fn completions(target: &TargetInfo, shell: Shell) -> Vec<u8> {
         &mut script,
     );
     script
+}
+
+/// The manual page.
+pub(crate) fn manual(target: &TargetInfo) -> std::io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Args::command_of(target)).render(&mut page)?;
+    Ok(page)
 }
 
 fn after_help(name: &str) -> String {

@@ -3,5 +3,5 @@
 mod args;
 mod output;
 
-pub(crate) use args::{Args, Command, DiscoverFormat, completions};
+pub(crate) use args::{Args, Command, DiscoverFormat, completions, manual};
 pub(crate) use output::{check, discover, print, print_error};

@@ -159,6 +159,15 @@ fn help() {
 }
 
 #[test]
+fn the_manual_page_has_commands_options_and_exit_codes() {
+    let page = manual(&TARGET).expect("it is written to memory");
+    let page = String::from_utf8(page).expect("UTF-8");
+    for part in [".TH target-x 1", "check", "\\-\\-config", "Exit codes:"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[test]
 fn completions_know_the_targets_name() {
     let script = String::from_utf8(completions(&TARGET, Shell::Bash)).expect("UTF-8");
     assert!(script.contains("target-x") && script.contains("--config"));
