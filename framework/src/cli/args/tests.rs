@@ -92,6 +92,7 @@ fn help() {
       check        Connect, and check permissions and settings; nothing is written
       discover     List the streams that the destination holds
       completions  Write a completion script for a shell to stdout
+      man          Write a manual page to stdout
 
     Options:
           --config <FILE|ENV>
