@@ -1,6 +1,6 @@
 //! Where settings come from, and what is said about wrong ones.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use target_tests::case::Case;
 use target_tests::singer::{record, schema};
 use target_tests::target::Target;
@@ -155,4 +155,23 @@ async fn settings_of_the_sdk_that_mean_nothing_here() {
         .set("load_method", "upsert");
     let _ = case.load(input()).success();
     assert_eq!(case.bucket().await.keys().await, ["s.1"]);
+}
+
+/// Meltano passes on every setting of its definition that has a value, and so all defaults.
+#[tokio::test]
+async fn all_defaults_together_are_accepted() {
+    let about = Target::new(["about", "--format", "json"]).run("").success();
+    let about: Value = serde_json::from_str(&about.stdout).expect("JSON");
+    let properties = about["settings"]["properties"].as_object();
+    let mut case = Case::new();
+    let mut defaults = 0;
+    for (name, setting) in properties.expect("there are settings") {
+        let default = setting["default"].clone();
+        if !default.is_null() && case.settings.get(name).is_none() {
+            case = case.set(name, default);
+            defaults += 1;
+        }
+    }
+    assert!(defaults > 20, "{defaults}");
+    let _ = case.load(input()).success();
 }

@@ -9,7 +9,6 @@ use serde::Deserialize;
 /// always.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(extend("dependentRequired" = { "metrics_host": ["metrics_port"] }))]
 pub(crate) struct MetricsSettings {
     /// The file into which metrics are written in the text format of Prometheus, every ten seconds
     /// and at the end of the run. It is replaced as a whole each time, as the textfile collector of
