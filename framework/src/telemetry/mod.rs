@@ -300,7 +300,7 @@ mod tests {
             .collect();
         let info = &lines[0];
         assert_eq!(info["level"], "info");
-        assert_eq!(info["message"], "loaded");
+        assert_eq!(info["message"], r#"loaded stream="s" records=7"#);
         assert_eq!(info["stream_name"], "s");
         assert_eq!(info["extra"], serde_json::json!({"records": 7}));
         assert_eq!(info["app_name"], "target-x");

@@ -42,6 +42,7 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let metadata = event.metadata();
+        let message = fields.text();
         let mut line = json!({
             "level": level(*metadata.level()),
             "pid": std::process::id(),
@@ -59,7 +60,7 @@ where
                 line["message"] = METRIC.trim_end_matches([':', ' ']).into();
                 line["metric_info"] = metric;
             }
-            None => line["message"] = fields.message.into(),
+            None => line["message"] = message.into(),
         }
         writeln!(writer, "{line}")
     }
@@ -89,6 +90,15 @@ struct Fields {
 }
 
 impl Fields {
+    /// The message with all that it is about: of the other fields Meltano shows none.
+    fn text(&self) -> String {
+        let mut text = self.message.clone();
+        for (name, value) in &self.extra {
+            text.push_str(&format!(" {name}={value}"));
+        }
+        text
+    }
+
     fn take(&mut self, field: &Field, value: Value) {
         self.extra.insert(field.name().to_owned(), value);
     }
