@@ -249,23 +249,9 @@ impl Tape {
         for (name, value) in self.open_members(at) {
             last.insert(name, value.at);
         }
-        let mut kept = Tape::new();
-        let open = kept.open_object();
-        let mut first = true;
-        for (name, value) in self.open_members(at) {
-            if last.get(name) == Some(&value.at) {
-                kept.separate(&mut first);
-                kept.push_str(name);
-                kept.colon();
-                kept.append(value);
-            }
-        }
-        kept.close(open, '}');
-        let start = self.nodes[at].start as usize;
-        self.nodes.truncate(at);
-        self.text.truncate(start);
-        let object = self.append(kept.value(0));
-        debug_assert_eq!(object as usize, at);
+        let is_last = |&(name, value): &(&str, Value<'_>)| last.get(name) == Some(&value.at);
+        let kept = Tape::object(self.open_members(at).filter(is_last));
+        self.replace_last(at, &kept);
         // The caller closes the object.
         self.text.pop();
     }
@@ -331,21 +317,32 @@ impl Tape {
 
     /// Takes a member out of the object at `at`, which must be the last value of the tape.
     fn remove_member(&mut self, at: u32, name: &str) {
-        let object = at as usize;
-        let mut kept = Tape::new();
-        let open = kept.open_object();
+        let others = self.value(at).members().filter(|(other, _)| *other != name);
+        let kept = Tape::object(others);
+        self.replace_last(at as usize, &kept);
+    }
+
+    /// An object with these members.
+    fn object<'v>(members: impl Iterator<Item = (&'v str, Value<'v>)>) -> Self {
+        let mut tape = Self::new();
+        let open = tape.open_object();
         let mut first = true;
-        for (other, value) in self.value(at).members().filter(|(other, _)| *other != name) {
-            kept.separate(&mut first);
-            kept.push_str(other);
-            kept.colon();
-            kept.append(value);
+        for (name, value) in members {
+            tape.separate(&mut first);
+            tape.push_str(name);
+            tape.colon();
+            tape.append(value);
         }
-        kept.close(open, '}');
-        let start = self.nodes[object].start as usize;
-        self.nodes.truncate(object);
+        tape.close(open, '}');
+        tape
+    }
+
+    /// Puts the value of another tape in place of the last one, which begins at `at`.
+    fn replace_last(&mut self, at: usize, other: &Self) {
+        let start = self.nodes[at].start as usize;
+        self.nodes.truncate(at);
         self.text.truncate(start);
-        self.append(kept.value(0));
+        self.append(other.value(0));
     }
 }
 
