@@ -210,7 +210,9 @@ fn a_stream_is_read_back_as_documented() {
 async fn what_a_state_covers_is_there() {
     for place in Place::both(&Case::new()) {
         let case = small(&place, Case::new()).await;
-        let case = case.set("state_interval_seconds", 0);
+        let case = case
+            .set("state_interval_seconds", 0)
+            .set("batch_wait_limit_seconds", 0.05);
         let mut run = case.target().spawn();
         for round in 0..20 {
             assert!(run.send(input(round * 30..(round + 1) * 30)));
