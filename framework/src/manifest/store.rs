@@ -67,7 +67,7 @@ impl Address {
         if !known {
             return Err("this target was built without the feature 'cloud'".into());
         }
-        let mut options: Vec<(String, String)> = std::env::vars().collect();
+        let mut options = cloud_settings();
         if self.url.scheme() == "http" {
             options.push(("allow_http".to_owned(), "true".to_owned()));
         }
@@ -101,4 +101,16 @@ impl Address {
             None => Ok(Bytes::new()),
         }))
     }
+}
+
+/// What the environment says of clouds, by the names of their own tools: the clients would also
+/// take a `TIMEOUT` or a `TOKEN` that is meant for something else.
+fn cloud_settings() -> Vec<(String, String)> {
+    const PREFIXES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
+    // Where Azure tells its own machines to ask for tokens; it has no prefix.
+    const IDENTITY: &str = "IDENTITY_ENDPOINT";
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name == IDENTITY || PREFIXES.iter().any(|own| name.starts_with(own)))
+        .collect()
 }
