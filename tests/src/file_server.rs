@@ -1,11 +1,9 @@
-//! Servers of files, on this machine only: plain HTTP, HTTPS and S3.
+//! Servers of files, on this machine only: plain HTTP and HTTPS.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-
-use crate::python;
 
 /// A server, stopped when it is dropped.
 #[derive(Debug)]
@@ -47,56 +45,16 @@ server.serve_forever()
         Self { child, port }
     }
 
-    /// An S3-compatible server (moto) with a bucket. It takes any credentials.
-    ///
-    /// # Panics
-    /// If it cannot be installed or does not start.
-    #[must_use]
-    pub fn s3(bucket: &str) -> Self {
-        let program = python::installed("s3").join("moto_server");
-        let port = free_port();
-        let child = spawn(
-            Command::new(program)
-                .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-                .stdout(Stdio::null()),
-        );
-        let server = Self { child, port };
-        server.request("PUT", &format!("/{bucket}"), None);
-        server
-    }
-
-    /// Stores a file in the S3 server; `place` begins with the bucket.
-    pub fn put(&self, place: &str, file: &Path) {
-        self.request("PUT", &format!("/{place}"), Some(file));
+    /// A program that serves at this port once it has started.
+    pub(crate) fn running(program: &mut Command, port: u16) -> Self {
+        let child = spawn(program.stdout(Stdio::null()));
+        Self { child, port }
     }
 
     /// The port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
-    }
-
-    fn request(&self, method: &str, path: &str, body: Option<&Path>) {
-        // The server needs its time to start, and a busy machine its own.
-        const CLIENT: &str = "
-import sys, time, urllib.request
-body = open(sys.argv[3], 'rb').read() if len(sys.argv) > 3 else b''
-kind = {'Content-Type': 'application/octet-stream'}
-request = urllib.request.Request(sys.argv[2], data=body, method=sys.argv[1], headers=kind)
-deadline = time.monotonic() + 120
-while True:
-    try:
-        urllib.request.urlopen(request, timeout=20).read()
-        break
-    except OSError:
-        if time.monotonic() > deadline:
-            raise
-        time.sleep(0.2)
-";
-        let url = format!("http://127.0.0.1:{}{path}", self.port);
-        let mut command = Command::new("python3");
-        command.args(["-c", CLIENT, method, &url]).args(body);
-        python::checked(&mut command, "the file server refuses a request");
     }
 }
 
@@ -115,7 +73,7 @@ fn spawn(command: &mut Command) -> Child {
         .expect("Python runs")
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.local_addr().expect("it is bound").port()
 }

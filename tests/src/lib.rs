@@ -3,9 +3,9 @@
 //! Nothing here stands in for a part of the product. [`nats_server`] starts, stalls and kills
 //! real servers, [`cluster`] three of them, [`proxy`] is the network between, [`target`] runs the
 //! binary as Meltano would, [`bucket`] reads what arrived with an ordinary NATS client, [`singer`]
-//! writes the lines that a tap would write, [`file_server`] serves the files of BATCH messages,
-//! `postgres` is what a tap reads and `meltano` what runs both, [`ways`] tries one fault in several
-//! ways, and [`oracle`] judges what came of them.
+//! writes the lines that a tap would write, [`file_server`] and [`object_store`] serve the files of
+//! BATCH messages, `postgres` is what a tap reads and `meltano` what runs both, [`ways`] tries one
+//! fault in several ways, and [`oracle`] judges what came of them.
 
 pub mod bucket;
 pub mod case;
@@ -14,6 +14,7 @@ pub mod file_server;
 #[cfg(target_os = "linux")]
 pub mod meltano;
 pub mod nats_server;
+pub mod object_store;
 pub mod oracle;
 pub mod place;
 #[cfg(target_os = "linux")]

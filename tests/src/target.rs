@@ -1,6 +1,7 @@
 //! Runs the `target-nats-kv` binary as Meltano would: configuration in a file, Singer on standard
 //! input, states on standard output.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -77,7 +78,7 @@ impl Outcome {
 impl Target {
     /// The binary with these arguments, in an empty directory and a clean environment.
     #[must_use]
-    pub fn new<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
+    pub fn new<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
         let directory = tempfile::tempdir().expect("the temporary directory is writable");
         let mut command = Command::new(binary());
         command.args(args).current_dir(directory.path());
@@ -112,14 +113,14 @@ impl Target {
 
     /// Adds arguments.
     #[must_use]
-    pub fn args<S: AsRef<std::ffi::OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.command.args(args);
         self
     }
 
     /// Sets an environment variable.
     #[must_use]
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub fn env(mut self, name: &str, value: &(impl AsRef<OsStr> + ?Sized)) -> Self {
         self.command.env(name, value);
         self
     }

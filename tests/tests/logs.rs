@@ -135,9 +135,7 @@ fn meltano_is_given_lines_as_the_sdk_writes_them() {
     std::fs::write(&file, config.to_string()).expect("it is writable");
     let run = |case: Case, input: String| {
         let target = case.target();
-        target
-            .env("SINGER_SDK_LOG_CONFIG", &file.to_string_lossy())
-            .run(input)
+        target.env("SINGER_SDK_LOG_CONFIG", &file).run(input)
     };
     let lines = |outcome: &Outcome| -> Vec<Value> {
         let lines = outcome.stderr.lines();
@@ -177,9 +175,7 @@ fn a_level_in_the_file_counts_unless_the_user_says_more() {
     let file = folder.path().join("log.yaml");
     std::fs::write(&file, "version: 1\nroot: {level: ERROR}\n").expect("it is writable");
     let with = |variables: &[(&str, &str)]| {
-        let target = case()
-            .target()
-            .env("SINGER_SDK_LOG_CONFIG", &file.to_string_lossy());
+        let target = case().target().env("SINGER_SDK_LOG_CONFIG", &file);
         let target = variables
             .iter()
             .fold(target, |target, (name, value)| target.env(name, value));
