@@ -8,6 +8,23 @@ use crate::activation::check_share;
 use crate::sink::SinkError;
 
 /// How a run ended for one stream, for [`Sink::close_stream`](crate::Sink::close_stream).
+///
+/// ```
+/// use singer_target::{SinkError, StreamEnd};
+///
+/// /// Removes the rows of earlier runs from a table that each run loads as a whole.
+/// fn remove_old(rows: &mut Vec<u64>, run: u64, end: &StreamEnd) -> Result<u64, SinkError> {
+///     if end.gap().is_some() {
+///         // What is missing may be in the rows that the tap has not sent.
+///         return Ok(0);
+///     }
+///     let stored = rows.len() as u64;
+///     let old = rows.iter().filter(|row| **row < run).count() as u64;
+///     end.check_share(old, stored)?;
+///     rows.retain(|row| *row >= run);
+///     Ok(old)
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct StreamEnd {
     gap: Option<&'static str>,

@@ -9,6 +9,16 @@ use crate::stream::Stream;
 
 /// Records of one stream that could not be loaded, as Singer messages: see
 /// [`Sink::write_dead_letters`](crate::Sink::write_dead_letters).
+///
+/// ```
+/// # use singer_target::DeadLetters;
+/// /// What can be loaded again when the cause is gone.
+/// fn singer(letters: &DeadLetters) -> String {
+///     let lines = letters.records().iter().map(String::as_str);
+///     let lines: Vec<&str> = std::iter::once(letters.schema()).chain(lines).collect();
+///     lines.join("\n") + "\n"
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
     stream: Arc<Stream>,
