@@ -176,7 +176,6 @@ fn what_cannot_be_opened_ends_the_run_before_it_begins() {
     for (setting, value) in [
         ("metrics_port", json!(port)),
         ("metrics_file", json!("/nowhere/at/all.prom")),
-        ("metrics_host", json!("127.0.0.1")),
     ] {
         let outcome = case().set(setting, value).load(input()).exited(2);
         assert_eq!(outcome.stdout, "", "{setting}");
