@@ -171,7 +171,7 @@ mod tests {
 
     use super::*;
 
-    fn at(last_revision: u64, messages: u64) -> Position {
+    pub(super) fn at(last_revision: u64, messages: u64) -> Position {
         Position {
             created: "then".to_owned(),
             last_revision,

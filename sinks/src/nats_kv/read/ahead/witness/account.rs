@@ -82,15 +82,8 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::at;
     use super::*;
-
-    fn at(last_revision: u64, messages: u64) -> Position {
-        Position {
-            created: "then".to_owned(),
-            last_revision,
-            messages,
-        }
-    }
 
     fn account() -> Account {
         let mut account = Account::default();
