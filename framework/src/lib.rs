@@ -64,9 +64,9 @@ mod emitter;
 mod encoder;
 mod error;
 mod expression;
-#[cfg(feature = "fuzzing")]
+#[cfg(feature = "internals")]
 #[doc(hidden)]
-pub mod fuzzing;
+pub mod internals;
 mod manifest;
 mod map;
 mod message;

@@ -6,7 +6,7 @@
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use singer_sinks::encoders::{Json, MessagePack, MessagePackConfig};
-use singer_target::fuzzing::load;
+use singer_target::internals::load;
 use singer_target::value::Tape;
 use singer_target::{Batch, Encoder, EncoderPlugin, Report, Sink, SinkError};
 

@@ -97,7 +97,7 @@ pub(super) fn dict<'a>(
 }
 
 /// What is the same for equal values. Lists and objects have none, as in Python.
-fn hashable(value: &Value<'_>) -> Outcome<String> {
+pub(super) fn hashable(value: &Value<'_>) -> Outcome<String> {
     match value {
         Value::Text(text) => Ok(format!("t{text}")),
         Value::Tuple(values) => {

@@ -31,7 +31,9 @@ impl<'a> Evaluator<'_, 'a> {
         let here = |problem: String| ExpressionError::new(node.at, problem);
         self.scope.pay(1).map_err(here)?;
         let scope = self.scope;
-        scope.deeper(|| self.node(node), |problem| Err(here(problem)))
+        let value = scope.deeper(|| self.node(node), |problem| Err(here(problem)))?;
+        scope.pay_for(&value).map_err(here)?;
+        Ok(value)
     }
 
     fn node(&mut self, node: &Node) -> Evaluated<'a> {

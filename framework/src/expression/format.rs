@@ -6,6 +6,7 @@ use num_traits::Signed;
 
 use super::datetime;
 use super::number::Number;
+use super::scope::Scope;
 use super::value::{Outcome, Value};
 
 /// Wider than this nobody fills with blanks.
@@ -179,7 +180,7 @@ fn aligned(sign: &str, text: &str, form: Form, default: char) -> String {
 }
 
 /// What `form % values` gives.
-pub(super) fn percent(form: &str, values: &Value<'_>) -> Outcome<String> {
+pub(super) fn percent(scope: &Scope<'_>, form: &str, values: &Value<'_>) -> Outcome<String> {
     let mut values = match values {
         Value::Tuple(values) => values.to_vec(),
         one => vec![one.clone()],
@@ -189,6 +190,7 @@ pub(super) fn percent(form: &str, values: &Value<'_>) -> Outcome<String> {
     let mut text = String::new();
     let mut rest = form;
     while let Some(at) = rest.find('%') {
+        let before = text.len();
         text.push_str(&rest[..at]);
         rest = &rest[at + 1..];
         if let Some(behind) = rest.strip_prefix('%') {
@@ -206,6 +208,7 @@ pub(super) fn percent(form: &str, values: &Value<'_>) -> Outcome<String> {
         rest = &rest[end + 1..];
         let value = values.next().ok_or("fewer values than forms")?;
         text.push_str(&percent_value(flags, kind, &value)?);
+        scope.pay_bytes(text.len() - before)?;
     }
     if values.next().is_some() && !is_object {
         return Err("more values than forms".to_owned());

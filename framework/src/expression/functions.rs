@@ -13,6 +13,9 @@ use super::number::Number;
 use super::scope::Scope;
 use super::value::{Outcome, Value};
 
+/// Longer text is not read as a number, as in Python.
+const LONGEST_NUMBER: usize = 4300;
+
 /// A function that is called with values.
 pub(crate) type Native = for<'a> fn(&Scope<'a>, &mut Arguments<'a>) -> Outcome<Value<'a>>;
 
@@ -153,7 +156,7 @@ fn dict<'a>(scope: &Scope<'a>, arguments: &mut Arguments<'a>) -> Outcome<Value<'
             Some(all) => members = all,
             None => {
                 for pair in elements_of(scope, &value)? {
-                    match pair.elements().as_deref() {
+                    match scope.elements(&pair)?.as_deref() {
                         Some([name, value]) => members.push((name.clone(), value.clone())),
                         _ => return Err("it takes an object or a list of pairs".to_owned()),
                     }
@@ -186,7 +189,7 @@ fn int<'a>(_: &Scope<'a>, arguments: &mut Arguments<'a>) -> Outcome<Value<'a>> {
         .filter(|base| (2..=36).contains(base));
     let base = base.ok_or("the base must be from 2 to 36")?;
     let digits = text.trim().replace('_', "");
-    if digits.len() > 4300 {
+    if digits.len() > LONGEST_NUMBER {
         return Err("the text has too many digits".to_owned());
     }
     let whole = BigInt::parse_bytes(digits.as_bytes(), base);
@@ -202,6 +205,9 @@ fn float<'a>(_: &Scope<'a>, arguments: &mut Arguments<'a>) -> Outcome<Value<'a>>
     let number = match &value {
         Value::Text(text) => {
             let digits = text.trim().replace('_', "");
+            if digits.len() > LONGEST_NUMBER {
+                return Err("the text has too many digits".to_owned());
+            }
             // Python reads `.5`, `5.` and `+5` as well.
             f64::from_str(&digits)
                 .ok()
@@ -209,7 +215,7 @@ fn float<'a>(_: &Scope<'a>, arguments: &mut Arguments<'a>) -> Outcome<Value<'a>>
                 .ok_or("the text is no number")?;
             let digits = digits.strip_prefix('+').unwrap_or(&digits);
             let decimal = bigdecimal::BigDecimal::from_str(digits);
-            Number::Decimal(decimal.map_err(|_| "the text is no number")?)
+            Number::Decimal(decimal.map_err(|_| "the text is no number")?).bounded()?
         }
         _ => value
             .number()?

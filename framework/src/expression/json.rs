@@ -66,7 +66,11 @@ fn dumps<'a>(scope: &Scope<'a>, arguments: &mut Arguments<'a>) -> Outcome<Value<
             )
         }
     };
-    let (item, member) = match arguments.named("separators").and_then(|it| it.elements()) {
+    let separators = match arguments.named("separators") {
+        Some(separators) => scope.elements(&separators)?,
+        None => None,
+    };
+    let (item, member) = match separators {
         None if indent.is_some() => (",".to_owned(), ": ".to_owned()),
         None => (", ".to_owned(), ": ".to_owned()),
         Some(separators) => match separators.as_slice() {
@@ -87,9 +91,9 @@ fn dumps<'a>(scope: &Scope<'a>, arguments: &mut Arguments<'a>) -> Outcome<Value<
             Some(_) => return Err("default is a function: default=str".to_owned()),
         },
         out: String::new(),
+        paid: 0,
     };
     writer.write(&value, 0)?;
-    scope.pay_bytes(writer.out.len())?;
     Ok(Value::text(writer.out))
 }
 
@@ -103,11 +107,14 @@ struct Writer<'s, 'a> {
     /// What makes something writable of what is not.
     default: Option<Native>,
     out: String,
+    /// So much of it is paid for.
+    paid: usize,
 }
 
 impl<'a> Writer<'_, 'a> {
     fn write(&mut self, value: &Value<'a>, level: usize) -> Outcome<()> {
-        self.scope.pay(1)?;
+        self.scope.pay_bytes(self.out.len() - self.paid)?;
+        self.paid = self.out.len();
         if let Some(members) = value.members() {
             return self.object(members, level);
         }

@@ -36,6 +36,8 @@ mod token;
 mod value;
 
 pub(crate) use fake::{FakeSettings, Faker};
+#[cfg(feature = "internals")]
+pub(crate) use names::callable;
 pub(crate) use scope::{Names, Scope};
 pub(crate) use value::Value;
 

@@ -70,6 +70,12 @@ pub(super) fn value<'a>(name: &str) -> Option<Value<'a>> {
         .map(|(name, native)| Value::Function(name, *native))
 }
 
+/// All functions, with their modules, and all methods.
+#[cfg(feature = "internals")]
+pub(crate) fn callable() -> (Vec<String>, Vec<&'static str>) {
+    (all_functions().map(|(name, _)| name).collect(), methods())
+}
+
 /// All methods that are offered, of whatever kind of value.
 pub(super) fn methods() -> Vec<&'static str> {
     let mut names: Vec<&str> = text::METHODS.iter().map(|(name, _)| *name).collect();

@@ -43,7 +43,7 @@ pub(super) fn binary<'a>(
     right: Value<'a>,
 ) -> Outcome<Value<'a>> {
     if let (Binary::Modulo, Value::Text(form)) = (operator, &left) {
-        let text = format::percent(form, &right)?;
+        let text = format::percent(scope, form, &right)?;
         scope.pay_bytes(text.len())?;
         return Ok(Value::text(text));
     }

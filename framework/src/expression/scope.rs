@@ -93,6 +93,31 @@ impl<'a> Scope<'a> {
         self.pay(1 + (bytes as u64 / BYTES_A_STEP) as usize)
     }
 
+    /// Pays for a value with all that is in it, before something goes through it. What came with the
+    /// record and is handed on as it is costs nothing yet.
+    pub(super) fn pay_for(&self, value: &Value<'a>) -> Outcome<()> {
+        match value {
+            Value::Json(_) => Ok(()),
+            made => self.pay_deeply(made),
+        }
+    }
+
+    /// Of what is in a value several times, each time counts: it is written so often.
+    fn pay_deeply(&self, value: &Value<'a>) -> Outcome<()> {
+        self.pay_bytes(value.weight())?;
+        let parts = || match value {
+            Value::List(values) | Value::Tuple(values) => {
+                values.iter().try_for_each(|value| self.pay_deeply(value))
+            }
+            Value::Dict(members) => members.iter().try_for_each(|(name, value)| {
+                self.pay_deeply(name)?;
+                self.pay_deeply(value)
+            }),
+            _ => Ok(()),
+        };
+        self.deeper(parts, Err)
+    }
+
     /// The elements of a value, paid for before they are made.
     pub(super) fn elements(&self, value: &Value<'a>) -> Outcome<Option<Vec<Value<'a>>>> {
         self.pay(value.length().unwrap_or(0))?;

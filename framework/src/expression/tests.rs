@@ -73,6 +73,8 @@ fn expressions_are_evaluated_as_in_python() {
 #[test]
 fn numbers_are_exact_or_refused() {
     gives(&[
+        // Found by fuzzing: not "0000".
+        ("json.loads('1e3') * 0", "0"),
         ("amount", "123456789012345678901234567890.10"),
         (
             "[_['amount'], small]",
@@ -215,11 +217,38 @@ fn what_an_expression_may_do_is_bounded() {
         "[('a' * 10 ** 6) in ('b' * 10 ** 6) for x in ('a' * 1000)]".to_owned(),
         "[y ** 2 for y in [9 ** 4000] for x in ('a' * 10 ** 5)]".to_owned(),
         "1e999999999 + 1".to_owned(),
+        // A value that is shared is written as often as it is shared.
+        (1..=40).fold("[z40 for z0 in [1]".to_owned(), |loops, n| {
+            format!("{loops} for z{n} in [[z{0}, z{0}]]", n - 1)
+        }) + "]",
+        (1..=20).fold("[z20 for z0 in [1]".to_owned(), |loops, n| {
+            format!(
+                "{loops} for z{n} in [{}z{}{}]",
+                "[".repeat(20),
+                n - 1,
+                "]".repeat(20)
+            )
+        }) + "]",
+        "[t for t in ['a' * 10 ** 6] for x in ('a' * 10 ** 5)]".to_owned(),
+        "[record for x in ('a' * 10 ** 6)]".to_owned(),
+        "','.join('a' * 10 ** 8)".to_owned(),
+        "json.dumps(list('a' * 10 ** 5), separators=('a' * 10 ** 5, ''))".to_owned(),
+        "('%1000s' * 10 ** 5) % tuple('a' * 10 ** 5)".to_owned(),
+        "[fake.text(10000) for x in ('a' * 10 ** 6)]".to_owned(),
+        "datetime.date(2026, 1, 1).strftime('%c' * 10 ** 7)".to_owned(),
+        "float('0.' + '1' * 10 ** 6)".to_owned(),
+        "float('1e-999999999')".to_owned(),
     ] {
         let shown: String = expression.chars().take(40).collect();
         assert!(eval(&expression).is_err(), "{shown}");
     }
-    gives(&[("len([x for x in ('a' * 100000)])", "100000")]);
+    gives(&[
+        ("len([x for x in ('a' * 100000)])", "100000"),
+        (
+            "[d == d for t in ['abcdefghij'] for d in [{v + w + x + y: 1 for v in t for w in t for x in t for y in t}]]",
+            "[true]",
+        ),
+    ]);
 }
 
 #[test]

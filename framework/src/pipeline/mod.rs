@@ -54,7 +54,7 @@ pub(crate) struct Plan {
     pub(crate) columns: Columns,
 }
 
-#[cfg(any(test, feature = "conformance", feature = "fuzzing"))]
+#[cfg(any(test, feature = "conformance", feature = "internals"))]
 impl From<TargetSettings> for Plan {
     fn from(target: TargetSettings) -> Self {
         Self {

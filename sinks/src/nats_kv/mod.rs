@@ -23,9 +23,9 @@ mod connect;
 mod dead_letter;
 mod discover;
 mod error;
-#[cfg(feature = "fuzzing")]
+#[cfg(feature = "internals")]
 #[doc(hidden)]
-pub mod fuzzing;
+pub mod internals;
 mod key;
 mod read;
 mod scan;

@@ -7,7 +7,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use singer_sinks::nats_kv::NatsKv;
 use singer_target::SinkPlugin;
-use singer_target::fuzzing::SettingsReader;
+use singer_target::internals::SettingsReader;
 
 #[derive(Debug, Arbitrary)]
 struct Input<'a> {

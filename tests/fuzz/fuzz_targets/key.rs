@@ -5,7 +5,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 use singer_sinks::nats_kv::config::NatsKvConfig;
-use singer_sinks::nats_kv::fuzzing::key;
+use singer_sinks::nats_kv::internals::key;
 use singer_target::value::Tape;
 
 #[derive(Debug, Arbitrary)]

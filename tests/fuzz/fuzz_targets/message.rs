@@ -5,7 +5,7 @@ mod oracle;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use singer_target::fuzzing::{Line, message};
+use singer_target::internals::{Line, message};
 use singer_target::value::Tape;
 
 fuzz_target!(|line: &[u8]| {

@@ -11,6 +11,9 @@ use crate::expression::number::Number;
 use crate::expression::scope::Scope;
 use crate::expression::value::{Outcome, Value};
 
+/// Formats are written by hand, and a directive makes much of a few bytes.
+const LONGEST_FORM: usize = 1000;
+
 type Method = for<'a> fn(&Value<'a>, &mut Arguments<'a>) -> Option<Outcome<Value<'a>>>;
 
 /// The methods of dates, datetimes and timedeltas; `None` for a value that has it not.
@@ -129,6 +132,9 @@ pub(in crate::expression) fn strftime(value: &Value<'_>, form: &str) -> Outcome<
         Value::Moment(moment) => (moment.local, moment.offset),
         _ => return Err(format!("{} has no strftime", value.kind())),
     };
+    if form.len() > LONGEST_FORM {
+        return Err(format!("a format of more than {LONGEST_FORM} bytes"));
+    }
     let zone = offset.map(zone_name).unwrap_or_default();
     let number = offset.map(offset_text).unwrap_or_default().replace(':', "");
     let mut filled = String::with_capacity(form.len());

@@ -21,7 +21,9 @@ macro_rules! texts {
 }
 
 fn of<'a>(scope: &Scope<'a>, kind: Kind) -> Outcome<Value<'a>> {
-    Ok(Value::text(scope.faker().text(kind)))
+    let text = scope.faker().text(kind);
+    scope.pay_bytes(text.len())?;
+    Ok(Value::text(text))
 }
 
 pub(in crate::expression) const FUNCTIONS: &[(&str, Native)] = texts! {
@@ -57,6 +59,7 @@ pub(in crate::expression) const FUNCTIONS: &[(&str, Native)] = texts! {
     ("numerify", |scope, arguments| filled(scope, arguments, "###", true, false)),
     ("password", |scope, arguments| {
         let length = arguments.int_or("length", 10)?.clamp(0, 1000);
+        scope.pay(length as usize)?;
         let characters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!@#$%^&*()_+";
         let mut faker = scope.faker();
         let one = |_| char::from(characters[faker.below(characters.len())]);
@@ -66,7 +69,7 @@ pub(in crate::expression) const FUNCTIONS: &[(&str, Native)] = texts! {
     ("random_digit", |scope, _| Ok(Value::int(scope.faker().below(10)))),
     ("random_element", |scope, arguments| {
         let elements = arguments.need("elements")?;
-        let elements = elements.elements().unwrap_or_default();
+        let elements = scope.elements(&elements)?.unwrap_or_default();
         let at = scope.faker().below(elements.len());
         elements.get(at).cloned().ok_or_else(|| "there is no element".to_owned())
     }),
@@ -87,6 +90,7 @@ pub(in crate::expression) const FUNCTIONS: &[(&str, Native)] = texts! {
     }),
     ("text", |scope, arguments| {
         let most = arguments.int_or("max_nb_chars", 200)?.clamp(1, 10_000) as usize;
+        scope.pay(most)?;
         let mut faker = scope.faker();
         let mut text = faker.text(Kind::Sentence);
         while text.chars().count() < most {

@@ -62,7 +62,7 @@ impl Number {
         }
     }
 
-    fn bounded(self) -> Outcome<Self> {
+    pub(super) fn bounded(self) -> Outcome<Self> {
         let fits = match &self {
             Self::Int(value) => value.bits() <= MOST_DIGITS as u64 * 10 / 3,
             Self::Decimal(value) => {
@@ -217,6 +217,10 @@ impl Number {
     /// As a JSON number; decimals in plain digits.
     pub(super) fn to_json(&self) -> String {
         match self {
+            // Else a zero that counts thousands would have as many digits.
+            Self::Decimal(value) if value.is_zero() && value.fractional_digit_count() < 0 => {
+                "0".to_owned()
+            }
             Self::Decimal(value) => value.to_plain_string(),
             other => other.to_text(),
         }

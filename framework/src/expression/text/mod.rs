@@ -72,7 +72,8 @@ pub(super) const METHODS: &[(&str, Method)] = &[
     }),
     ("join", |scope, text, arguments| {
         let values = arguments.need("iterable")?;
-        let values = values.elements().ok_or("it joins the elements of a list")?;
+        let values = scope.elements(&values)?;
+        let values = values.ok_or("it joins the elements of a list")?;
         let mut joined = String::new();
         for (index, value) in values.iter().enumerate() {
             let Value::Text(part) = value else {

@@ -63,20 +63,29 @@ pub(super) fn split<'a>(
     match separator.as_deref() {
         Some("") => Err("the separator is empty".to_owned()),
         Some(separator) if from_right => {
-            let mut parts: Vec<_> = text.rsplitn(pieces, separator).collect();
+            let parts = text
+                .rsplitn(pieces, separator)
+                .map(|part| scope.pay(1).map(|()| part));
+            let mut parts = parts.collect::<Outcome<Vec<_>>>()?;
             parts.reverse();
             list(scope, parts.into_iter())
         }
         Some(separator) => list(scope, text.splitn(pieces, separator)),
-        None => list(scope, words(text, most, from_right).into_iter()),
+        None => list(scope, words(scope, text, most, from_right)?.into_iter()),
     }
 }
 
 /// Parts between white space, of which there may be any amount.
-fn words(text: &str, most: usize, from_right: bool) -> Vec<&str> {
+fn words<'t>(
+    scope: &Scope<'_>,
+    text: &'t str,
+    most: usize,
+    from_right: bool,
+) -> Outcome<Vec<&'t str>> {
     let mut words = Vec::new();
     let mut rest = text.trim();
     while !rest.is_empty() {
+        scope.pay(1)?;
         let cut = if words.len() == most {
             None
         } else if from_right {
@@ -100,7 +109,7 @@ fn words(text: &str, most: usize, from_right: bool) -> Vec<&str> {
     if from_right {
         words.reverse();
     }
-    words
+    Ok(words)
 }
 
 /// A string as it is written in an expression.

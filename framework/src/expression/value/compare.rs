@@ -1,8 +1,12 @@
 //! Which values are equal, and which come first.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use super::{Outcome, Value};
+use crate::expression::containers::hashable;
+
+type Members<'a> = Vec<(Value<'a>, Value<'a>)>;
 
 impl<'a> Value<'a> {
     /// Whether `==` holds.
@@ -26,14 +30,7 @@ impl<'a> Value<'a> {
                 all_equal(&left.unwrap_or_default(), &right.unwrap_or_default())?
             }
             _ => match (self.members(), other.members()) {
-                (Some(left), Some(right)) => {
-                    let mut equal = left.len() == right.len();
-                    for (name, value) in left {
-                        let found = other.member(&name)?;
-                        equal = equal && found.is_some_and(|it| it.equals(&value) == Ok(true));
-                    }
-                    equal
-                }
+                (Some(left), Some(right)) => all_members_equal(left, right)?,
                 _ => false,
             },
         })
@@ -67,6 +64,22 @@ impl<'a> Value<'a> {
             )),
         }
     }
+}
+
+fn all_members_equal<'a>(left: Members<'a>, right: Members<'a>) -> Outcome<bool> {
+    if left.len() != right.len() {
+        return Ok(false);
+    }
+    let by_name = |(name, value): (Value<'a>, Value<'a>)| Ok((hashable(&name)?, value));
+    let right = right.into_iter().map(by_name);
+    let right = right.collect::<Outcome<HashMap<_, _>>>()?;
+    for (name, value) in left {
+        match right.get(&hashable(&name)?) {
+            Some(other) if value.equals(other)? => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
 fn all_equal<'a>(left: &[Value<'a>], right: &[Value<'a>]) -> Outcome<bool> {

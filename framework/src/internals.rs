@@ -3,11 +3,12 @@
 
 use std::marker::PhantomData;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::config::{ConfigError, Environment, Settings, SettingsSchema, Sources, TargetSettings};
 use crate::emitter::Emitter;
+use crate::expression::{self, Expression, FakeSettings, Faker, Names, Scope};
 use crate::message::{self, Message};
 use crate::metadata::Columns;
 use crate::pipeline::{Pipeline, Plan};
@@ -116,4 +117,34 @@ pub fn load(sink: impl Sink, input: Vec<u8>, validate: bool) -> Result<(), Strin
     runtime
         .block_on(run)
         .map_err(|error: RunError| error.to_string())
+}
+
+/// Evaluates an expression of a stream map over a record, whose members are also the setting
+/// `config`. What is made up comes from the same seed each time. Gives JSON.
+///
+/// # Errors
+/// Why it is no expression, or has no value that can be stored.
+pub fn expression(text: &str, record: &Tape) -> Result<String, String> {
+    let seed = serde_json::Map::from_iter([("seed".to_owned(), 1.into())]);
+    let faker = Mutex::new(Faker::new(&FakeSettings::parse(&seed)?));
+    let names = Names {
+        record: record.root(),
+        this: record.root().and_then(|record| record.get("self")),
+        config: record.root(),
+        stream: "stream",
+        original: Some("original"),
+    };
+    let expression = Expression::parse(text).map_err(|error| error.to_string())?;
+    let value = expression.eval(&Scope::new(names, &faker));
+    let mut tape = Tape::new();
+    value.map_err(|error| error.to_string())?.write(&mut tape)?;
+    tape.root()
+        .map(|value| value.to_json())
+        .ok_or_else(|| "it wrote nothing".to_owned())
+}
+
+/// All functions, with their modules, and all methods that expressions can call.
+#[must_use]
+pub fn expression_names() -> (Vec<String>, Vec<&'static str>) {
+    expression::callable()
 }
