@@ -75,6 +75,29 @@ fn the_listed_subjects_are_enough() {
     }
 }
 
+/// Going through a stream's keys needs more.
+#[test]
+fn the_listed_subjects_are_enough_to_overwrite() {
+    let consumers = [
+        "$JS.API.CONSUMER.CREATE.KV_b.>",
+        "$JS.API.CONSUMER.MSG.NEXT.KV_b.>",
+        "$JS.API.CONSUMER.INFO.KV_b.>",
+    ];
+    for version in [NEWEST, OLDEST] {
+        let server = server(version, &[&PUBLISH[..], &consumers].concat());
+        let case = case(&server, "ann")
+            .set("on_invalid_record", "fail")
+            .set("validate_records", false)
+            .set("dead_letter_stream", json!(null))
+            .set("refresh_mode", "full")
+            .set("load_method", "overwrite");
+        for b in 0..2 {
+            let outcome = case.load(input(b)).success();
+            assert!(!outcome.stderr.contains("ermission"), "{}", outcome.stderr);
+        }
+    }
+}
+
 #[test]
 fn check_names_the_missing_subject() {
     for missing in PUBLISH {

@@ -31,14 +31,17 @@ pub(super) type Page = Vec<(String, Found)>;
 
 impl Scan {
     /// Begins a pass over the keys that `filter` matches; `subject_prefix` is what subjects have
-    /// before the key.
+    /// before the key. `unique` names its consumer: one without a name is asked for by another
+    /// subject, which permissions and imports would have to hold as well.
     pub(super) async fn open(
         stream: &Stream<()>,
+        unique: &str,
         filter: String,
         subject_prefix: String,
         patience: Duration,
     ) -> Result<Self, Failure> {
         let config = Config {
+            name: Some(format!("scan-{unique}")),
             deliver_policy: DeliverPolicy::LastPerSubject,
             ack_policy: AckPolicy::None,
             filter_subject: filter,

@@ -273,8 +273,10 @@ impl Reader {
 
     /// Begins a pass over the keys that `filter` matches.
     pub(super) async fn scan(&self, filter: &str) -> Result<Scan, Failure> {
+        let inbox = self.client.new_inbox();
         Scan::open(
             &self.stream,
+            inbox.rsplit('.').next().unwrap_or(&inbox),
             format!("{}{filter}", self.subject_prefix),
             self.subject_prefix.clone(),
             self.patience,
