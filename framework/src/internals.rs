@@ -82,7 +82,8 @@ impl<P: SinkPlugin> SettingsReader<P> {
     pub fn read(&self, file: &Path) -> Result<P::Config, String> {
         let read = || -> Result<P::Config, ConfigError> {
             let sources = Sources::new([file.to_string_lossy()], Environment::default());
-            let settings = Settings::load("target-fuzz", &sources, &self.schema)?;
+            let settings =
+                Settings::load("target-fuzz", &sources, &self.schema, |_| Ok(Vec::new()))?;
             settings.section::<TargetSettings>()?;
             self.registry.build_encoders(&settings)?;
             settings.section()

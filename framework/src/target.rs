@@ -115,13 +115,14 @@ impl Target {
         let crates = [env!("CARGO_CRATE_NAME"), (sink.crate_name)()];
         telemetry::init(self.info.name, &crates, args.log, &environment)?;
         let sources = Sources::new(args.config(), environment);
-        let settings = Settings::load(self.info.name, &sources, &schema)?;
+        let settings = Settings::load(self.info.name, &sources, &schema, sink.fill_in)?;
         (sink.validate)(&settings)?;
         let mapper = Mapper::new(&settings.section()?, settings.section()?)?;
         let context = SinkContext {
             target_name: self.info.name,
             target_version: self.info.version,
             encoders: registry.build_encoders(&settings)?,
+            origins: settings.origins().clone().into(),
         };
         runtime()?.block_on(async {
             match &args.command {

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use async_nats::HeaderMap;
 use async_nats::jetstream::{self, consumer, kv, stream};
+use async_nats::{ConnectOptions, HeaderMap, ServerAddr};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde_json::Value;
@@ -249,9 +249,20 @@ impl Bucket {
     }
 }
 
-/// A JetStream client of the server.
+/// A JetStream client of the server, with the user and password in the URL if there are any.
+///
+/// # Panics
+/// If it cannot connect.
 pub async fn jetstream(url: &str) -> jetstream::Context {
-    let client = async_nats::connect(url)
+    let address: ServerAddr = url.parse().expect("it is the URL of a server");
+    let options = match (address.username(), address.password()) {
+        (Some(user), Some(password)) => {
+            ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
+        }
+        _ => ConnectOptions::new(),
+    };
+    let client = options
+        .connect(address)
         .await
         .unwrap_or_else(|error| panic!("cannot connect to {url}: {error}"));
     jetstream::new(client)

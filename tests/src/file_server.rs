@@ -73,7 +73,12 @@ fn spawn(command: &mut Command) -> Child {
         .expect("Python runs")
 }
 
-pub(crate) fn free_port() -> u16 {
+/// A port on loopback that nobody listens on.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.local_addr().expect("it is bound").port()
 }

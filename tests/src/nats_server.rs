@@ -28,6 +28,7 @@ pub struct NatsServer {
     config: String,
     /// Where its streams are, if not in its directory.
     store: Option<PathBuf>,
+    domain: Option<String>,
     directory: TempDir,
     port: u16,
     /// The server and its watchdog; none between a stop and a restart.
@@ -40,6 +41,7 @@ pub struct Builder {
     version: Option<String>,
     config: String,
     store: Option<PathBuf>,
+    domain: Option<String>,
 }
 
 impl Builder {
@@ -64,6 +66,13 @@ impl Builder {
         self
     }
 
+    /// Gives its JetStream a domain.
+    #[must_use]
+    pub fn domain(mut self, name: &str) -> Self {
+        self.domain = Some(name.to_owned());
+        self
+    }
+
     /// Starts the server and waits until it takes connections.
     ///
     /// # Panics
@@ -78,6 +87,7 @@ impl Builder {
             binary,
             config: self.config,
             store: self.store,
+            domain: self.domain,
             directory: tempfile::tempdir().expect("the temporary directory is writable"),
             port: 0,
             running: None,
@@ -204,9 +214,11 @@ impl NatsServer {
             Some(store) => format!("store_dir: \"{}\", max_file_store: 1GB", store.display()),
             None => format!("store_dir: \"{place}/store\""),
         };
+        let domain = self.domain.as_ref();
+        let domain = domain.map_or_else(String::new, |name| format!(", domain: {name}"));
         let config = format!(
             "host: 127.0.0.1\nport: {port}\nports_file_dir: \"{place}\"\n\
-             log_file: \"{place}/server.log\"\njetstream {{ {jetstream} }}\n{}\n",
+             log_file: \"{place}/server.log\"\njetstream {{ {jetstream}{domain} }}\n{}\n",
             self.config
         );
         fs::write(directory.join("server.conf"), config).expect("our directory is writable");

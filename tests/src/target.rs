@@ -84,7 +84,10 @@ impl Target {
         command.args(args).current_dir(directory.path());
         let ours = |name: &str| {
             let logging = ["LOGLEVEL", "RUST_LOG", "SINGER_SDK_LOG_CONFIG"];
-            name.starts_with("TARGET_NATS_KV_") || logging.contains(&name)
+            let own = ["TARGET_NATS_KV_", "NATS_"]
+                .iter()
+                .any(|it| name.starts_with(it));
+            (own && name != "NATS_SERVER_BIN") || logging.contains(&name)
         };
         for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
             command.env_remove(name);

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use nkeys::KeyPair;
-use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer};
 use serde_json::{Value, json};
 use target_tests::case::Case;
 use target_tests::nats_server::NatsServer;
+use target_tests::operator;
 use target_tests::singer::{record, schema};
+use target_tests::tls::Tls;
 
 fn input() -> String {
     [
@@ -17,86 +18,26 @@ fn input() -> String {
     .concat()
 }
 
-/// Certificates of one authority: a server's and a client's.
-struct Tls {
-    directory: tempfile::TempDir,
-}
-
-impl Tls {
-    fn new() -> Self {
-        Self::valid_until(None)
-    }
-
-    /// The server's and the client's certificates are valid until this year, if it is given.
-    fn valid_until(year: Option<i32>) -> Self {
-        let directory = tempfile::tempdir().expect("the temporary directory is writable");
-        let mut authority = CertificateParams::new(Vec::new()).expect("no names, none wrong");
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = rcgen::KeyPair::generate().expect("there is randomness");
-        let certificate = authority
-            .self_signed(&key)
-            .expect("the parameters are right");
-        std::fs::write(directory.path().join("ca.pem"), certificate.pem()).expect("writable");
-        let authority = Issuer::new(authority, key);
-        for name in ["server", "client"] {
-            let key = rcgen::KeyPair::generate().expect("there is randomness");
-            let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-            let mut params = CertificateParams::new(names).expect("the names are right");
-            if let Some(year) = year {
-                params.not_after = rcgen::date_time_ymd(year, 1, 1);
-            }
-            let certificate: Certificate = params
-                .signed_by(&key, &authority)
-                .expect("the authority may sign");
-            let file = |end: &str| directory.path().join(format!("{name}{end}"));
-            std::fs::write(file(".pem"), certificate.pem()).expect("writable");
-            std::fs::write(file(".key"), key.serialize_pem()).expect("writable");
-        }
-        Self { directory }
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.directory
-            .path()
-            .join(name)
-            .to_string_lossy()
-            .into_owned()
-    }
-
-    /// A server that demands TLS, with more lines in its configuration for it.
-    fn server(&self, lines: &str) -> NatsServer {
-        NatsServer::builder().config(&self.lines(lines)).start()
-    }
-
-    /// The configuration of such a server.
-    fn lines(&self, lines: &str) -> String {
-        let [certificate, key, authority] =
-            ["server.pem", "server.key", "ca.pem"].map(|name| self.file(name));
-        format!(
-            "tls {{ cert_file: \"{certificate}\", key_file: \"{key}\", ca_file: \"{authority}\"\n{lines} }}"
-        )
-    }
-
-    /// A case that trusts the authority; the bucket cannot be looked at without TLS, so the
-    /// target's success and its state must do.
-    fn loads(&self, server: &NatsServer, settings: &[(&str, Value)]) {
-        let case = Case::on(server).set("tls_ca", self.file("ca.pem"));
-        let case = settings
-            .iter()
-            .fold(case, |case, (name, value)| case.set(name, value.clone()));
-        let state = target_tests::singer::state(json!({"n": 1}));
-        let outcome = case.load(input() + &state).success();
-        assert_eq!(outcome.states(), [json!({"n": 1})]);
-    }
+/// A case that trusts the authority; the bucket cannot be looked at without TLS, so the
+/// target's success and its state must do.
+fn loads(tls: &Tls, server: &NatsServer, settings: &[(&str, Value)]) {
+    let case = Case::on(server).set("tls_ca", tls.file("ca.pem"));
+    let case = settings
+        .iter()
+        .fold(case, |case, (name, value)| case.set(name, value.clone()));
+    let state = target_tests::singer::state(json!({"n": 1}));
+    let outcome = case.load(input() + &state).success();
+    assert_eq!(outcome.states(), [json!({"n": 1})]);
 }
 
 #[test]
 fn tls() {
     let tls = Tls::new();
     let server = tls.server("");
-    tls.loads(&server, &[]);
+    loads(&tls, &server, &[]);
     let url = server.url().replace("nats://", "tls://");
-    tls.loads(
+    loads(
+        &tls,
         &server,
         &[("url", json!(url)), ("tls_required", json!(true))],
     );
@@ -222,7 +163,7 @@ fn tls_that_verifies_the_client() {
         ("tls_cert", json!(tls.file("client.pem"))),
         ("tls_key", json!(tls.file("client.key"))),
     ];
-    tls.loads(&server, &own);
+    loads(&tls, &server, &own);
     let outcome = Case::on(&server)
         .set("tls_ca", tls.file("ca.pem"))
         .set("connect_timeout_seconds", 2)
@@ -235,7 +176,7 @@ fn tls_before_anything_else() {
     let tls = Tls::new();
     // It greets in clear text only those who are silent for so long, as our waiting for it is.
     let server = tls.server("handshake_first: \"300ms\"");
-    tls.loads(&server, &[("tls_first", json!(true))]);
+    loads(&tls, &server, &[("tls_first", json!(true))]);
 }
 
 #[test]
@@ -283,76 +224,10 @@ async fn replies_below_another_subject() {
     let _ = case.load(input()).success();
 }
 
-/// A token of the decentralized authentication: claims, signed by the one above.
-fn jwt(issuer: &KeyPair, subject: &KeyPair, nats: Value) -> String {
-    let encode = |value: Value| data_encoding::BASE64URL_NOPAD.encode(value.to_string().as_bytes());
-    let header = encode(json!({"typ": "JWT", "alg": "ed25519-nkey"}));
-    let claims = encode(json!({
-        "jti": subject.public_key(),
-        "iat": 1_700_000_000,
-        "iss": issuer.public_key(),
-        "name": "test",
-        "sub": subject.public_key(),
-        "nats": nats,
-    }));
-    let signed = format!("{header}.{claims}");
-    let signature = issuer.sign(signed.as_bytes()).expect("the pair has a seed");
-    format!(
-        "{signed}.{}",
-        data_encoding::BASE64URL_NOPAD.encode(&signature)
-    )
-}
-
-/// A server with an operator, and a user of its account: the token and the seed.
-fn operator_mode() -> (NatsServer, String, String) {
-    let operator = KeyPair::new_operator();
-    // JetStream needs a system account, and others use JetStream.
-    let [account, system] = [KeyPair::new_account(), KeyPair::new_account()];
-    let user = KeyPair::new_user();
-    let limits = json!({
-        "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true,
-        "conn": -1, "leaf": -1, "mem_storage": -1, "disk_storage": -1, "streams": -1,
-        "consumer": -1,
-    });
-    let of_account = |account: &KeyPair, limits: Value| {
-        let claims = json!({"type": "account", "version": 2, "limits": limits});
-        format!(
-            "{}: {}\n",
-            account.public_key(),
-            jwt(&operator, account, claims)
-        )
-    };
-    let user_jwt = jwt(
-        &account,
-        &user,
-        json!({"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1}),
-    );
-    let server = NatsServer::builder()
-        .config(&format!(
-            "operator: {}\nsystem_account: {}\nresolver: MEMORY\nresolver_preload: {{\n{}{}}}",
-            jwt(
-                &operator,
-                &operator,
-                json!({"type": "operator", "version": 2})
-            ),
-            system.public_key(),
-            of_account(&account, limits),
-            of_account(
-                &system,
-                json!({"subs": -1, "conn": -1, "data": -1, "payload": -1})
-            ),
-        ))
-        .start();
-    (server, user_jwt, user.seed().expect("it was made with one"))
-}
-
 #[test]
 fn credentials() {
-    let (server, jwt, seed) = operator_mode();
-    let text = format!(
-        "-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n\
-         -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
-    );
+    let (server, jwt, seed) = operator::start();
+    let text = operator::credentials(&jwt, &seed);
     let directory = tempfile::tempdir().expect("the temporary directory is writable");
     let file = directory.path().join("user.creds");
     std::fs::write(&file, &text).expect("writable");

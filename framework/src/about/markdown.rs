@@ -122,6 +122,16 @@ fn write_setting(out: &mut String, setting: &Setting, target_name: &str) {
         out,
         format_args!("- Environment: `{}`\n", setting.variable(target_name)),
     );
+    let fallbacks: Vec<_> = setting
+        .fallback_variables()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if !fallbacks.is_empty() {
+        push(
+            out,
+            format_args!("- If it is not set: {}\n", fallbacks.join(", ")),
+        );
+    }
     if setting.is_secret() {
         out.push_str("- Secret: never shown in logs or messages\n");
     }

@@ -60,7 +60,10 @@ fn write_setting(out: &mut String, setting: &Setting) {
         member("description", setting.description().into());
     }
     if let Some(default) = setting.default() {
-        member("value", default.clone());
+        // Meltano gives a value to the target as if the user had: then nothing else would count.
+        let is_fallback = setting.fallback_variables().next().is_none();
+        let key = if is_fallback { "value" } else { "placeholder" };
+        member(key, default.clone());
     }
     if setting.is_secret() {
         member("sensitive", true.into());

@@ -20,6 +20,10 @@ struct Sample {
     bucket: String,
     /// The password.
     password: Option<Secret>,
+    /// Where the server is.
+    #[serde(default = "nearby")]
+    #[schemars(extend("fallbackVariables" = ["HOST"]))]
+    host: String,
     /// What to do.
     #[serde(default = "skip")]
     mode: OnInvalidRecord,
@@ -33,6 +37,10 @@ struct Sample {
     /// Labels.
     #[serde(default)]
     tags: Vec<String>,
+}
+
+fn nearby() -> String {
+    "localhost".to_owned()
 }
 
 fn skip() -> OnInvalidRecord {
@@ -99,6 +107,10 @@ fn text() {
           a string, secret; TARGET_X_PASSWORD
           The password.
 
+      host = "localhost"
+          a string; TARGET_X_HOST, else HOST
+          Where the server is.
+
       mode = "skip"
           one of fail, skip, dead_letter; TARGET_X_MODE
           What to do.
@@ -158,6 +170,14 @@ fn json() {
             "secret": true,
             "writeOnly": true,
             "description": "The password."
+          },
+          "host": {
+            "type": "string",
+            "description": "Where the server is.",
+            "default": "localhost",
+            "fallbackVariables": [
+              "HOST"
+            ]
           },
           "mode": {
             "default": "skip",
@@ -245,6 +265,7 @@ fn markdown() {
     |---|---|---|
     | [`bucket`](#bucket) | required | Where to write. |
     | [`password`](#password) | not set | The password. |
+    | [`host`](#host) | `"localhost"` | Where the server is. |
     | [`mode`](#mode) | `"skip"` | What to do. |
     | [`wait_seconds`](#wait_seconds) | `0.5` | How long to wait. |
     | [`tls_key`](#tls_key) | not set | A key. |
@@ -268,6 +289,15 @@ fn markdown() {
     - Default: not set
     - Environment: `TARGET_X_PASSWORD`
     - Secret: never shown in logs or messages
+
+    ### `host`
+
+    Where the server is.
+
+    - Allowed: a string
+    - Default: `"localhost"`
+    - Environment: `TARGET_X_HOST`
+    - If it is not set: `HOST`
 
     ### `mode`
 
@@ -336,6 +366,11 @@ fn meltano() {
       kind: "string"
       description: "The password."
       sensitive: true
+    - name: "host"
+      label: "Host"
+      kind: "string"
+      description: "Where the server is."
+      placeholder: "localhost"
     - name: "mode"
       label: "Mode"
       kind: "options"
@@ -371,6 +406,6 @@ fn meltano_is_yaml() {
     let text = render(Format::Meltano);
     let definition: serde_json::Value = serde_saphyr::from_str(&text).expect("YAML");
     assert_eq!(definition["description"], "Loads \"everything\": nowhere");
-    assert_eq!(definition["settings"].as_array().map(Vec::len), Some(6));
+    assert_eq!(definition["settings"].as_array().map(Vec::len), Some(7));
     assert_eq!(definition["settings"][0]["name"], "bucket");
 }

@@ -52,11 +52,14 @@ fn describe(out: &mut String, setting: &Setting, target_name: &str) {
     };
     let secret = if setting.is_secret() { ", secret" } else { "" };
     push(out, format_args!("\n  {}{state}\n", setting.name));
-    let variable = setting.variable(target_name);
+    let own = setting.variable(target_name);
+    let fallbacks = setting.fallback_variables();
+    let variables: Vec<_> = std::iter::once(own.as_str()).chain(fallbacks).collect();
+    let variables = variables.join(", else ");
     paragraph(
         out,
         "      ",
-        &format!("{}{secret}; {variable}", setting.allowed()),
+        &format!("{}{secret}; {variables}", setting.allowed()),
     );
     for text in setting.description().split("\n\n") {
         paragraph(out, "      ", text);

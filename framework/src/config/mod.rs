@@ -35,10 +35,12 @@
 //! Where a value comes from, later wins:
 //!
 //! 1. the default of the field,
-//! 2. each `--config` file in the order given; a null means "not set", so it takes an earlier
+//! 2. whatever else the sink looks into (`SinkPlugin::fill_in`), such as variables that all programs
+//!    for a database heed,
+//! 3. each `--config` file in the order given; a null means "not set", so it takes an earlier
 //!    file's value away,
-//! 3. the variable `<TARGET_NAME>_<SETTING>` from `.env` in the working directory,
-//! 4. the same variable in the environment.
+//! 4. the variable `<TARGET_NAME>_<SETTING>` from `.env` in the working directory,
+//! 5. the same variable in the environment.
 //!
 //! The environment wins over files, as in the Meltano SDK. Unlike there it is always read, not
 //! only with `--config ENV`: that spelling is accepted and changes nothing. An empty variable
@@ -51,6 +53,7 @@ mod compat;
 mod describe;
 mod env;
 mod flattening;
+mod given;
 mod maps;
 mod metrics;
 mod problem;
@@ -64,6 +67,8 @@ mod versions;
 
 pub(crate) use env::{Environment, variable};
 pub(crate) use flattening::FlatteningSettings;
+pub(crate) use given::FillIn;
+pub use given::{FilledIn, Given};
 pub(crate) use maps::MapSettings;
 pub(crate) use metrics::MetricsSettings;
 pub(crate) use problem::ConfigError;
@@ -74,23 +79,32 @@ pub(crate) use source::{Sources, yaml};
 pub(crate) use target::{OnInvalidRecord, TargetSettings, dead_letter_rule};
 pub(crate) use versions::VersionSettings;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// What the user gave: merged from all sources and found valid.
 #[derive(Clone)]
-pub(crate) struct Settings(Map<String, Value>);
+pub(crate) struct Settings {
+    values: Map<String, Value>,
+    origins: Origins,
+}
+
+/// Where the settings come from: files, environment variables, or what the sink has found.
+pub(crate) type Origins = BTreeMap<String, String>;
 
 /// Only the names: the values may be secrets.
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.values.keys()).finish()
     }
 }
 
 impl Settings {
-    /// Reads all sources, later ones winning, and checks the result against the schema.
+    /// Reads all sources, later ones winning, lets the sink fill in what it finds elsewhere, and
+    /// checks the result against the schema.
     ///
     /// # Errors
     /// Every problem there is, not only the first one.
@@ -98,9 +112,32 @@ impl Settings {
         target_name: &str,
         sources: &Sources,
         schema: &SettingsSchema,
+        fill_in: FillIn,
     ) -> Result<Self, ConfigError> {
-        let merged = source::merge(target_name, sources, schema)?;
-        validate::check(merged, schema).map(Self)
+        let merged = source::merge(target_name, sources, schema, fill_in)?;
+        Self::checked(merged, schema)
+    }
+
+    fn checked(merged: source::Merged, schema: &SettingsSchema) -> Result<Self, ConfigError> {
+        let origins = merged
+            .iter()
+            .map(|(name, given)| (name.clone(), given.origin.clone()))
+            .collect();
+        let values = validate::check(merged, schema)?;
+        Ok(Self { values, origins })
+    }
+
+    /// Where each setting that was given comes from.
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// Adds to what a sink finds wrong where it was set.
+    pub(crate) fn with_origins(&self, mut problems: Vec<Problem>) -> Vec<Problem> {
+        for problem in &mut problems {
+            problem.origin = self.origins.get(&problem.setting).cloned();
+        }
+        problems
     }
 
     /// Settings that come from a test rather than from files and the environment.
@@ -112,7 +149,7 @@ impl Settings {
         let Value::Object(given) = given else {
             return Err(ConfigError::of("settings", "must be an object"));
         };
-        validate::check(source::from_test(given), schema).map(Self)
+        Self::checked(source::from_test(given), schema)
     }
 
     /// One struct's settings: only the fields of `T` are looked at, the rest belongs to others.
@@ -123,7 +160,7 @@ impl Settings {
         let section = SettingsSchema::new(&[Section::of::<T>("settings")])?;
         let fields: Map<_, _> = section
             .settings()
-            .filter_map(|setting| self.0.get_key_value(&setting.name))
+            .filter_map(|setting| self.values.get_key_value(&setting.name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
@@ -135,7 +172,7 @@ impl Settings {
                 .unwrap_or_default()
                 .to_owned();
             // The struct's own message may quote the value, which may be a URL with a password.
-            let value = self.0.get(&name);
+            let value = self.values.get(&name);
             let hidden = section.get(&name).is_some_and(Setting::is_secret)
                 || value.is_some_and(|value| value.to_string().contains('@'));
             let reason = if hidden {

@@ -245,6 +245,12 @@ impl Setting {
         simplify::types(&self.schema)
     }
 
+    /// The environment variables that a sink looks into where it is not set.
+    pub(crate) fn fallback_variables(&self) -> impl Iterator<Item = &str> {
+        let names = self.schema["fallbackVariables"].as_array();
+        names.into_iter().flatten().filter_map(Value::as_str)
+    }
+
     /// The environment variable that sets it.
     #[must_use]
     pub(crate) fn variable(&self, target_name: &str) -> String {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::env;
+use super::given::{self, FillIn};
 use super::problem::{ConfigError, Problem};
 use super::{Environment, SettingsSchema};
 
@@ -65,6 +66,7 @@ pub(super) fn merge(
     target_name: &str,
     sources: &Sources,
     schema: &SettingsSchema,
+    fill_in: FillIn,
 ) -> Result<Merged, ConfigError> {
     let mut merged = Merged::new();
     let mut problems = Vec::new();
@@ -94,6 +96,8 @@ pub(super) fn merge(
         set(name, value, variable);
     }
     merged.retain(|(_, given)| !given.value.is_null());
+    given::fill_in(&mut merged, &sources.environment, schema, fill_in)
+        .map_err(|problems| ConfigError { problems })?;
     Ok(merged)
 }
 

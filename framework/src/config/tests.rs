@@ -24,6 +24,7 @@ struct SinkSettings {
     /// Mode.
     mode: Option<OnInvalidRecord>,
     /// Port.
+    #[schemars(extend("fallbackVariables" = ["OLD_PORT", "COMMON_PORT"]))]
     port: Option<std::num::NonZeroU16>,
     /// Where invalid records go.
     dead_letter_table: Option<String>,
@@ -56,12 +57,34 @@ impl Drop for Folder {
     }
 }
 
+/// What a sink would do that heeds variables which are not the target's own.
+fn find_elsewhere(given: &Given<'_>) -> Result<Vec<FilledIn>, Vec<Problem>> {
+    if given.get("port").is_some() {
+        return Ok(Vec::new());
+    }
+    let Some((variable, text)) = given.fallback("port") else {
+        return Ok(Vec::new());
+    };
+    match text.parse::<i64>() {
+        Ok(port) => Ok(vec![FilledIn::new("port", port, variable)]),
+        Err(_) => Err(vec![Problem::new(
+            "port",
+            format!("{variable} is no number"),
+        )]),
+    }
+}
+
 fn load_with(files: &[String], variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
     let schema = SettingsSchema::new(&[TARGET, SINK])
         .expect("no duplicates")
         .with_rule(dead_letter_rule(Some("dead_letter_table")));
     let environment = variables.iter().copied().collect();
-    Settings::load("target-x", &Sources::new(files, environment), &schema)
+    Settings::load(
+        "target-x",
+        &Sources::new(files, environment),
+        &schema,
+        find_elsewhere,
+    )
 }
 
 /// The problems of a JSON configuration, without the folder's changing name.
@@ -82,6 +105,38 @@ fn defaults_need_nothing_but_the_required() {
     assert_eq!(
         (sink.bucket.as_str(), sink.user, sink.tags.len()),
         ("b", None, 0)
+    );
+}
+
+#[test]
+fn what_a_sink_finds_elsewhere_counts_where_nothing_is_given() {
+    let port = |variables: &[(&str, &str)]| {
+        let bucket = ("TARGET_X_BUCKET", "b");
+        let variables: Vec<_> = variables.iter().copied().chain([bucket]).collect();
+        let settings = load_with(&[], &variables)?;
+        let sink: SinkSettings = settings.section()?;
+        let origin = settings.origins().get("port").cloned();
+        Ok(sink
+            .port
+            .map(|port| (port.get(), origin.unwrap_or_default())))
+    };
+    let of = |port, origin: &str| Ok(Some((port, origin.to_owned())));
+    let common = ("COMMON_PORT", "2");
+    assert_eq!(port(&[]), Ok(None));
+    assert_eq!(port(&[common]), of(2, "COMMON_PORT"));
+    assert_eq!(port(&[common, ("OLD_PORT", "3")]), of(3, "OLD_PORT"));
+    assert_eq!(
+        port(&[common, ("TARGET_X_PORT", "4")]),
+        of(4, "TARGET_X_PORT")
+    );
+    let told = |value| {
+        let error: ConfigError = port(&[("COMMON_PORT", value)]).expect_err("wrong");
+        error.to_string()
+    };
+    assert_eq!(told("x"), "port: COMMON_PORT is no number");
+    assert_eq!(
+        told("70000"),
+        "port: 70000 is too large; allowed: a whole number from 1 to 65535 (set by COMMON_PORT)"
     );
 }
 

@@ -68,6 +68,7 @@ pub async fn open<P: SinkPlugin>(settings: Json) -> Result<P::Sink, SinkError> {
         encoders: registry
             .build_encoders(&settings)
             .map_err(SinkError::config)?,
+        origins: settings.origins().clone().into(),
     };
     P::open(settings.section().map_err(SinkError::config)?, context).await
 }

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use super::{CheckPlugin, DiscoverPlugin, EncoderPlugin, ErasedSink, SinkContext, SinkPlugin};
 use crate::catalog::Catalog;
 use crate::check::Finding;
-use crate::config::{ConfigError, Section, Settings};
+use crate::config::{ConfigError, FillIn, Section, Settings};
 use crate::encoder::Encoder;
 use crate::sink::{Sink, SinkError};
 
@@ -63,6 +63,7 @@ pub struct SinkEntry {
     pub(crate) crate_name: fn() -> &'static str,
     pub(crate) activates_versions: bool,
     pub(crate) dead_letter_setting: Option<&'static str>,
+    pub(crate) fill_in: FillIn,
     pub(crate) validate: fn(&Settings) -> Result<(), ConfigError>,
     pub(crate) open: Operation<Arc<dyn ErasedSink>>,
     pub(crate) check: Option<Operation<Vec<Finding>>>,
@@ -87,8 +88,10 @@ impl SinkEntry {
             },
             activates_versions: <P::Sink as Sink>::ACTIVATES_VERSIONS,
             dead_letter_setting: P::DEAD_LETTER_SETTING,
+            fill_in: P::fill_in,
             validate: |settings| {
-                ConfigError::unless_empty(P::validate(&settings.section::<P::Config>()?))
+                let problems = P::validate(&settings.section::<P::Config>()?);
+                ConfigError::unless_empty(settings.with_origins(problems))
             },
             open: |settings, context| {
                 let config = settings.section::<P::Config>();

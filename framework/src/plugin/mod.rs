@@ -17,7 +17,7 @@ pub(crate) use registry::{Registry, RegistryError};
 
 use crate::catalog::Catalog;
 use crate::check::Finding;
-use crate::config::Problem;
+use crate::config::{FilledIn, Given, Origins, Problem};
 use crate::encoder::Encoder;
 use crate::sink::{Sink, SinkError};
 
@@ -132,6 +132,57 @@ pub trait SinkPlugin: 'static {
     /// [`Sink::write_dead_letters`]. Where `on_invalid_record` is `dead_letter`, either this one or
     /// `dead_letter_file` must be set.
     const DEAD_LETTER_SETTING: Option<&'static str> = None;
+
+    /// Looks for settings that the user has not given in other places: variables that all programs
+    /// for this destination heed, or the files of its own tools. What it returns counts as if it
+    /// were given, and is checked like that; its origin stands in messages.
+    ///
+    /// ```
+    /// # use singer_target::{Batch, Report, Sink, SinkContext, SinkError};
+    /// use singer_target::SinkPlugin;
+    /// use singer_target::config::{FilledIn, Given, Problem};
+    ///
+    /// /// Settings of the table sink.
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Config {
+    ///     /// The server's name.
+    ///     #[schemars(extend("fallbackVariables" = ["PGHOST"]))]
+    ///     host: String,
+    /// }
+    /// # struct Table;
+    /// # impl Sink for Table {
+    /// #     async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+    /// #         Ok(Report::all_written(batch))
+    /// #     }
+    /// # }
+    ///
+    /// impl SinkPlugin for Table {
+    ///     const NAME: &'static str = "table";
+    ///     const DESCRIPTION: &'static str = "A table of PostgreSQL";
+    ///     type Config = Config;
+    ///     type Sink = Self;
+    ///
+    ///     fn fill_in(given: &Given<'_>) -> Result<Vec<FilledIn>, Vec<Problem>> {
+    ///         let host = match given.get("host") {
+    ///             Some(_) => None,
+    ///             None => given.fallback("host"),
+    ///         };
+    ///         let filled = host.map(|(variable, host)| FilledIn::new("host", host, variable));
+    ///         Ok(filled.into_iter().collect())
+    ///     }
+    ///
+    ///     async fn open(_: Config, _: SinkContext) -> Result<Self, SinkError> {
+    ///         Ok(Self)
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// What was found cannot be used, or what was named is not there.
+    fn fill_in(given: &Given<'_>) -> Result<Vec<FilledIn>, Vec<Problem>> {
+        let _ = given;
+        Ok(Vec::new())
+    }
 
     /// What is wrong with settings that are each valid but do not go together. Pure: nothing is
     /// opened yet. It belongs here and not in `open`, which `check` does not call.
@@ -250,6 +301,16 @@ pub struct SinkContext {
     pub target_version: &'static str,
     /// All encoders of the target, configured.
     pub encoders: Encoders,
+    pub(crate) origins: Arc<Origins>,
+}
+
+impl SinkContext {
+    /// Where a setting comes from, for messages: a file, an environment variable, or what
+    /// [`SinkPlugin::fill_in`] said. `None` if it was not given.
+    #[must_use]
+    pub fn origin(&self, setting: &str) -> Option<&str> {
+        self.origins.get(setting).map(String::as_str)
+    }
 }
 
 /// The encoders of a target, by name. [`SinkPlugin`] has an example.

@@ -12,7 +12,7 @@ use singer_target::SinkError;
 use singer_target::check::Finding;
 
 use super::bucket::{self, Bucket};
-use super::config::NatsKvConfig;
+use super::config::{NatsKvConfig, elsewhere};
 use super::connect::Connection;
 use super::dead_letter;
 
@@ -28,7 +28,8 @@ pub(super) async fn check(
     context: SinkContext,
 ) -> Result<Vec<Finding>, SinkError> {
     let connection = Connection::open(&config, &context).await?;
-    let findings = look(&connection, &config).await;
+    let mut findings = vec![Finding::good(elsewhere::describe(&config, &context))];
+    findings.extend(look(&connection, &config).await);
     connection.close().await;
     Ok(findings)
 }

@@ -40,7 +40,7 @@ use singer_target::Stream;
 use singer_target::activation::{Activated, Activation};
 use singer_target::catalog::Catalog;
 use singer_target::check::Finding;
-use singer_target::config::Problem;
+use singer_target::config::{FilledIn, Given, Problem};
 use singer_target::{CheckPlugin, DiscoverPlugin, Encoders, SinkContext, SinkEntry, SinkPlugin};
 use singer_target::{DeadLetters, Ending, Report, Sink, SinkError, StreamEnd};
 
@@ -90,6 +90,10 @@ impl SinkPlugin for NatsKv {
     type Config = NatsKvConfig;
     type Sink = Self;
     const DEAD_LETTER_SETTING: Option<&'static str> = Some("dead_letter_stream");
+
+    fn fill_in(given: &Given<'_>) -> Result<Vec<FilledIn>, Vec<Problem>> {
+        config::elsewhere::fill_in(given)
+    }
 
     fn validate(config: &NatsKvConfig) -> Vec<Problem> {
         config.validate()

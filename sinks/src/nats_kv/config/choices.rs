@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use async_nats::ServerAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,14 @@ impl Urls {
             .flat_map(|list| list.split(','))
             .map(str::trim)
             .filter(|url| !url.is_empty())
+    }
+
+    /// Whether one of them names a user or a token.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        self.iter()
+            .filter_map(|url| url.parse::<ServerAddr>().ok())
+            .any(|address| address.has_user_pass())
     }
 }
 

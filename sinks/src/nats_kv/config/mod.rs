@@ -2,6 +2,7 @@
 //! documentation and the Meltano definition from these comments.
 
 mod choices;
+pub(super) mod elsewhere;
 mod validate;
 
 pub use choices::{
@@ -22,33 +23,54 @@ use singer_target::config::Secret;
 #[non_exhaustive]
 pub struct NatsKvConfig {
     // --- Connection ---
+    /// A context of the `nats` command line: its name, or the path of its file, which ends with
+    /// `.json`. What is not given in other settings of the connection is taken from there: the
+    /// server, credentials, TLS, the JetStream domain or prefix and the inbox prefix.
+    ///
+    /// After it come the variables of the command line, such as `NATS_URL`, and after them the
+    /// context that `NATS_CONTEXT` names, which counts only if `url` is not given either.
+    /// Credentials are never mixed: all come from the first of these places that has any.
+    #[schemars(extend("fallbackVariables" = ["NATS_CONTEXT"], "examples" = ["production"]))]
+    pub nats_context: Option<String>,
     /// Where the NATS server is: one URL, several separated by commas, or an array. Schemes:
     /// `nats://`, `tls://` (TLS required), `ws://` and `wss://` (WebSocket). Of several servers of
     /// a cluster the first that answers is used, and another one when the connection is lost.
+    #[schemars(extend("fallbackVariables" = ["NATS_URL"]))]
     pub url: Urls,
-    /// User name, for servers with users and passwords.
+    /// User name, for servers with users and passwords. `NATS_USER` without `NATS_PASSWORD` is a
+    /// token.
+    #[schemars(extend("fallbackVariables" = ["NATS_USER"]))]
     pub user: Option<String>,
     /// Password of `user`.
+    #[schemars(extend("fallbackVariables" = ["NATS_PASSWORD"]))]
     pub password: Option<Secret>,
     /// Token, for servers that ask for one.
+    #[schemars(extend("fallbackVariables" = ["NATS_TOKEN"]))]
     pub token: Option<Secret>,
     /// Path of a credentials file (`.creds`), as `nsc` and Synadia Cloud make them.
+    #[schemars(extend("fallbackVariables" = ["NATS_CREDS"]))]
     pub creds: Option<PathBuf>,
     /// The text of a credentials file, where there is no place for a file.
     pub creds_content: Option<Secret>,
-    /// NKey seed (it begins with `SU`), alone or for `jwt`.
+    /// NKey seed (it begins with `SU`), alone or for `jwt`. `NATS_NKEY` is the path of a file that
+    /// has it.
+    #[schemars(extend("fallbackVariables" = ["NATS_SEED", "NATS_NKEY"]))]
     pub nkey_seed: Option<Secret>,
     /// User JWT; `nkey_seed` signs for it.
+    #[schemars(extend("fallbackVariables" = ["NATS_JWT"]))]
     pub jwt: Option<Secret>,
     /// Path of a PEM file with the certificate authorities to trust, in place of those of the
     /// system.
+    #[schemars(extend("fallbackVariables" = ["NATS_CA"]))]
     pub tls_ca: Option<PathBuf>,
     /// Path of a PEM file with the client's certificate, for servers that verify clients.
+    #[schemars(extend("fallbackVariables" = ["NATS_CERT"]))]
     pub tls_cert: Option<PathBuf>,
     /// Path of a PEM file with the private key of `tls_cert`.
+    #[schemars(extend("fallbackVariables" = ["NATS_KEY"]))]
     pub tls_key: Option<PathBuf>,
     /// Begin with the TLS handshake, for servers with `handshake_first`.
-    pub tls_first: bool,
+    pub tls_first: Option<bool>,
     /// Refuse to speak to a server without TLS.
     pub tls_required: bool,
     /// Name of the connection in the server's monitoring. If not given, the target's name and
@@ -184,6 +206,7 @@ pub struct NatsKvConfig {
 impl Default for NatsKvConfig {
     fn default() -> Self {
         Self {
+            nats_context: None,
             url: Urls::default(),
             user: None,
             password: None,
@@ -195,7 +218,7 @@ impl Default for NatsKvConfig {
             tls_ca: None,
             tls_cert: None,
             tls_key: None,
-            tls_first: false,
+            tls_first: None,
             tls_required: false,
             connection_name: None,
             inbox_prefix: None,

@@ -69,7 +69,7 @@ impl NatsKvConfig {
             ("creds", self.creds.is_some()),
             ("creds_content", self.creds_content.is_some()),
             ("nkey_seed", self.nkey_seed.is_some()),
-            ("url", self.url_has_credentials()),
+            ("url", self.url.has_credentials()),
         ]
         .into_iter()
         .filter_map(|(name, given)| given.then_some(name))
@@ -86,13 +86,6 @@ impl NatsKvConfig {
             ));
         }
         check_file("creds", self.creds.as_deref(), problems);
-    }
-
-    fn url_has_credentials(&self) -> bool {
-        self.url
-            .iter()
-            .filter_map(|url| url.parse::<ServerAddr>().ok())
-            .any(|address| address.has_user_pass())
     }
 
     fn check_tls(&self, problems: &mut Vec<Problem>) {

@@ -18,7 +18,7 @@ use singer_target::SinkError;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::config::NatsKvConfig;
+use super::config::{NatsKvConfig, elsewhere};
 use failure::Failure;
 
 /// Acknowledgements and replies that may wait to be read. A subscription that overflows drops
@@ -46,7 +46,15 @@ impl Connection {
         context: &SinkContext,
     ) -> Result<Self, SinkError> {
         let name = format!("{} {}", context.target_name, context.target_version);
-        Self::open_as(config, &name).await
+        let opened = Self::open_as(config, &name).await;
+        // Who has not given them may not know that there are any.
+        opened.map_err(|error| match error {
+            SinkError::Unavailable(why) => {
+                let from = elsewhere::describe(config, context);
+                SinkError::unavailable(format!("{why} ({from})"))
+            }
+            error => error,
+        })
     }
 
     /// Connects under `name`, unless the settings have another.

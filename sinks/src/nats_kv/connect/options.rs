@@ -42,7 +42,7 @@ pub(super) async fn build(
     if let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) {
         options = options.add_client_certificate(cert.clone(), key.clone());
     }
-    if config.tls_first {
+    if config.tls_first == Some(true) {
         options = options.tls_first();
     }
     authenticate(options, config).await
