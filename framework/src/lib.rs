@@ -12,6 +12,8 @@
 //! |---|---|
 //! | [`Sink`], [`SinkPlugin`] | where batches go, and how the sink is configured and opened |
 //! | [`CheckPlugin`], [`DiscoverPlugin`] | the commands `check` and `discover`, if it offers them |
+//! | [`Preview`], [`PreviewPlugin`] | `load --dry-run` and `verify`, if it offers them |
+//! | [`MigratePlugin`] | the command `migrate`, if it offers it |
 //! | [`Encoder`], [`EncoderPlugin`] | a format that every sink can use by its name |
 //!
 //! | what you are given | |
@@ -67,13 +69,16 @@ mod expression;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+mod load;
 mod manifest;
 mod map;
 mod message;
 mod metadata;
 mod metrics;
+pub mod migration;
 mod pipeline;
 mod plugin;
+mod preview;
 mod reader;
 mod retry;
 mod run_error;
@@ -94,9 +99,10 @@ pub use error::BoxError;
 /// For registering plugins: `inventory::submit!`.
 pub use inventory;
 pub use plugin::{
-    CheckPlugin, DiscoverPlugin, EncoderEntry, EncoderPlugin, Encoders, SinkContext, SinkEntry,
-    SinkPlugin,
+    CheckPlugin, DiscoverPlugin, EncoderEntry, EncoderPlugin, Encoders, MigratePlugin,
+    PreviewPlugin, SinkContext, SinkEntry, SinkPlugin,
 };
+pub use preview::{Foreseen, Held, Preview, Swept};
 pub use sink::{Ending, Rejection, Report, Sink, SinkError};
 pub use stream::Stream;
 pub use stream_end::StreamEnd;

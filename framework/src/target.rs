@@ -1,28 +1,15 @@
 //! The program: from the command line to the exit code.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use crate::about::{About, PluginInfo, TargetInfo};
 use crate::cli::{self, Args, Command};
-use crate::config::{
-    Environment, OnInvalidRecord, Settings, SettingsSchema, Sources, TargetSettings,
-    VersionSettings,
-};
-use crate::dead_letter::DeadLetter;
-use crate::emitter::Emitter;
+use crate::config::{Environment, Settings, SettingsSchema, Sources};
+use crate::load::Load;
 use crate::manifest::BatchFiles;
 use crate::map::Mapper;
-use crate::metadata::Columns;
-use crate::metrics::{Progress, Reports};
-use crate::pipeline::{End, Pipeline, Plan};
 use crate::plugin::{Registry, SinkContext, SinkEntry};
-use crate::reader;
 use crate::run_error::RunError;
-use crate::shutdown::Shutdown;
 use crate::telemetry;
 
 /// A Singer target. The whole of a `main`:
@@ -125,15 +112,35 @@ impl Target {
             origins: settings.origins().clone().into(),
         };
         runtime()?.block_on(async {
+            let load = Load {
+                target_name: self.info.name,
+                entry: sink,
+                settings: &settings,
+                mapper,
+                extraction_times: self.extraction_times,
+                input: args.input(),
+            };
             match &args.command {
                 Some(Command::Check { .. }) => cli::check(sink, &settings, context).await,
                 Some(Command::Discover { format, .. }) => {
                     cli::discover(sink, &settings, context, *format).await
                 }
-                _ => {
-                    self.load(sink, &settings, mapper, context, args.input.as_deref())
-                        .await
+                Some(Command::Load {
+                    dry_run: true,
+                    format,
+                    ..
+                }) => load.dry_run(context, format.unwrap_or_default()).await,
+                Some(Command::Verify { format, .. }) => load.verify(context, *format).await,
+                Some(Command::Migrate {
+                    catalog,
+                    dry_run,
+                    format,
+                    ..
+                }) => {
+                    let migration = cli::migration(catalog.as_deref(), *dry_run)?;
+                    cli::migrate(sink, &settings, context, migration, *format).await
                 }
+                _ => load.run(context).await,
             }
         })
     }
@@ -174,79 +181,6 @@ impl Target {
                 .collect(),
         }
     }
-
-    async fn load(
-        self,
-        entry: SinkEntry,
-        settings: &Settings,
-        mapper: Option<Mapper>,
-        context: SinkContext,
-        input: Option<&Path>,
-    ) -> Result<ExitCode, RunError> {
-        let target: TargetSettings = settings.section()?;
-        let shutdown = Shutdown::listen()
-            .map_err(|source| RunError::io("cannot listen for signals", source))?;
-        let input: Box<dyn Read + Send> = match input {
-            None => Box::new(std::io::stdin()),
-            Some(path) => Box::new(File::open(path).map_err(|source| {
-                RunError::io(format!("cannot open the input {}", path.display()), source)
-            })?),
-        };
-        let dead_letter = match (target.on_invalid_record, &target.dead_letter_file) {
-            (OnInvalidRecord::DeadLetter, Some(path)) => Some(DeadLetter::in_file(path)?),
-            // Then the sink has a place for it, or the settings would have been refused.
-            (OnInvalidRecord::DeadLetter, None) => Some(DeadLetter::at_sink()),
-            _ => None,
-        };
-        let sink = tokio::select! {
-            sink = (entry.open)(settings, context) => sink?,
-            () = shutdown.wait() => return Ok(stopped(&shutdown)),
-        };
-        let lines = reader::spawn(input, target.max_line_bytes)?;
-        let interval = Duration::from_secs_f64(target.state_interval_seconds);
-        let emitter = Emitter::spawn(std::io::stdout(), interval)?;
-        let versions = if entry.activates_versions {
-            settings.section()?
-        } else {
-            VersionSettings::default()
-        };
-        let columns = match (target.add_record_metadata, self.extraction_times) {
-            (true, _) => Columns::All,
-            (false, true) => Columns::Times,
-            (false, false) => Columns::None,
-        };
-        let plan = Plan {
-            target,
-            versions,
-            mapper,
-            columns,
-        };
-        let pipeline = Pipeline::new(plan, sink, emitter, dead_letter, shutdown.clone());
-        let summary = pipeline.summary();
-        let reports = Reports::start(summary.clone(), &settings.section()?).await?;
-        let outcome = pipeline.run(lines).await;
-        let progress = match outcome {
-            Ok(End::Complete) => Progress::Succeeded,
-            _ => Progress::Ended,
-        };
-        reports.finish(progress).await;
-        summary.log();
-        match (outcome, shutdown.signal()) {
-            (Ok(End::Complete), _) => Ok(ExitCode::SUCCESS),
-            (Ok(End::Stopped(signal)), _) => Ok(ExitCode::from(signal.exit_code())),
-            (Err(error), Some(signal)) => {
-                cli::print_error(self.info.name, &error);
-                Ok(ExitCode::from(signal.exit_code()))
-            }
-            (Err(error), None) => Err(error),
-        }
-    }
-}
-
-fn stopped(shutdown: &Shutdown) -> ExitCode {
-    shutdown.signal().map_or(ExitCode::FAILURE, |signal| {
-        ExitCode::from(signal.exit_code())
-    })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, RunError> {

@@ -4,7 +4,7 @@
 //! when the program runs.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -26,9 +26,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     config: ConfigOption,
 
-    /// Read messages from this file instead of stdin
-    #[arg(long, value_name = "FILE")]
-    pub(crate) input: Option<PathBuf>,
+    #[command(flatten)]
+    input: InputOption,
 
     /// Describe settings, capabilities and plugins, as `about` does
     #[arg(long)]
@@ -58,9 +57,60 @@ pub(crate) struct ConfigOption {
     files: Vec<String>,
 }
 
-/// What a target can do besides loading.
+/// Where messages come from: understood before the subcommand and after it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub(crate) struct InputOption {
+    /// Read messages from this file instead of stdin
+    #[arg(long = "input", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// What a target can do.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum Command {
+    /// Load records; the same as no command
+    Load {
+        /// Where settings come from.
+        #[command(flatten)]
+        config: ConfigOption,
+        /// Where messages come from.
+        #[command(flatten)]
+        input: InputOption,
+        /// Write nothing and print no STATE: tell how many records would be created, updated,
+        /// deleted or left, and why
+        #[arg(long)]
+        dry_run: bool,
+        /// The format in which --dry-run tells it
+        #[arg(long, value_enum, ignore_case = true, requires = "dry_run")]
+        format: Option<ReportFormat>,
+    },
+    /// Compare messages that were loaded with what the destination holds; nothing is written
+    Verify {
+        /// Where settings come from.
+        #[command(flatten)]
+        config: ConfigOption,
+        /// Where messages come from.
+        #[command(flatten)]
+        input: InputOption,
+        /// The format
+        #[arg(long, value_enum, ignore_case = true, default_value_t)]
+        format: ReportFormat,
+    },
+    /// Bring what the destination holds into the form that the settings name
+    Migrate {
+        /// Where settings come from.
+        #[command(flatten)]
+        config: ConfigOption,
+        /// A Singer catalog, of the tap or of `discover`, that tells the key properties of streams
+        #[arg(long, value_name = "FILE")]
+        catalog: Option<PathBuf>,
+        /// Write nothing: tell how many keys would be rewritten, moved or left
+        #[arg(long)]
+        dry_run: bool,
+        /// The format
+        #[arg(long, value_enum, ignore_case = true, default_value_t)]
+        format: ReportFormat,
+    },
     /// Describe settings, capabilities and plugins
     About {
         /// The format
@@ -89,6 +139,16 @@ pub(crate) enum Command {
     },
     /// Write a manual page to stdout
     Man,
+}
+
+/// How to tell what was found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For reading in a terminal
+    #[default]
+    Text,
+    /// For programs
+    Json,
 }
 
 /// How to list what the destination holds.
@@ -153,10 +213,27 @@ impl Args {
     /// The values of `--config`, those before the subcommand first.
     pub(crate) fn config(&self) -> impl Iterator<Item = &str> {
         let own = match &self.command {
-            Some(Command::Check { config } | Command::Discover { config, .. }) => &config.files[..],
+            Some(
+                Command::Load { config, .. }
+                | Command::Verify { config, .. }
+                | Command::Migrate { config, .. }
+                | Command::Check { config }
+                | Command::Discover { config, .. },
+            ) => &config.files[..],
             _ => &[],
         };
         self.config.files.iter().chain(own).map(String::as_str)
+    }
+
+    /// The file of `--input`, the one after the subcommand first.
+    pub(crate) fn input(&self) -> Option<&Path> {
+        let own = match &self.command {
+            Some(Command::Load { input, .. } | Command::Verify { input, .. }) => &input.file,
+            _ => &None,
+        };
+        own.as_ref()
+            .or(self.input.file.as_ref())
+            .map(PathBuf::as_path)
     }
 }
 
@@ -186,6 +263,8 @@ fn after_help(name: &str) -> String {
 Examples:
   tap-github --config tap.json | {name} --config config.json
   {name} --config base.yaml --config production.yaml --input records.jsonl
+  {name} load --dry-run --config config.json --input records.jsonl
+  {name} verify --config config.json --input records.jsonl
   {name} check --config config.json
   {name} about --format markdown
 
@@ -195,7 +274,8 @@ Output:
 
 Exit codes:
   0         everything was loaded
-  1         the run failed; run again from the last STATE
+  1         the run failed; run again from the last STATE. Of verify: something differs;
+            of migrate: keys were left as they are
   2         wrong usage or configuration
   3         the destination cannot be reached or does not allow it
   130, 143  ended by SIGINT, SIGTERM; run again from the last STATE"

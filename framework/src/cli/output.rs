@@ -5,7 +5,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use super::DiscoverFormat;
+use super::table::{printable, row, table};
 use crate::catalog::Catalog;
 use crate::check::Verdict;
 use crate::config::Settings;
@@ -26,22 +29,19 @@ pub(crate) fn print(text: &str) -> Result<(), RunError> {
     }
 }
 
+/// Prints indented JSON.
+pub(super) fn print_json(value: &impl Serialize) -> Result<(), RunError> {
+    let json = serde_json::to_string_pretty(value)
+        .map_err(|error| RunError::Internal(error.to_string()))?;
+    print(&format!("{json}\n"))
+}
+
 /// Tells why a run failed, a line for each problem.
 pub(crate) fn print_error(name: &str, error: &RunError) {
     let in_log = telemetry::tells_errors();
     let mut output = std::io::stderr();
     for line in error.to_string().lines() {
-        // Names of streams come from the tap; a terminal must not obey them.
-        let line: String = line
-            .chars()
-            .map(|c| {
-                if c.is_control() {
-                    char::REPLACEMENT_CHARACTER
-                } else {
-                    c
-                }
-            })
-            .collect();
+        let line = printable(line);
         if in_log {
             tracing::error!("{line}");
             continue;
@@ -57,7 +57,7 @@ pub(crate) async fn check(
     settings: &Settings,
     context: SinkContext,
 ) -> Result<ExitCode, RunError> {
-    let check = entry.check.ok_or_else(|| unsupported(entry, "check"))?;
+    let check = offered(entry, entry.check, "check")?;
     let findings = check(settings, context).await?;
     let mut text = String::new();
     for finding in &findings {
@@ -82,40 +82,42 @@ pub(crate) async fn discover(
     context: SinkContext,
     format: DiscoverFormat,
 ) -> Result<ExitCode, RunError> {
-    let discover = entry
-        .discover
-        .ok_or_else(|| unsupported(entry, "discover"))?;
+    let discover = offered(entry, entry.discover, "discover")?;
     let catalog = discover(settings, context).await?;
     match format {
-        DiscoverFormat::Catalog => {
-            let json = serde_json::to_string_pretty(&catalog)
-                .map_err(|error| RunError::Internal(error.to_string()))?;
-            print(&format!("{json}\n"))?;
-        }
-        DiscoverFormat::Text => print(&table(&catalog))?,
+        DiscoverFormat::Catalog => print_json(&catalog)?,
+        DiscoverFormat::Text => print(&streams(&catalog))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn unsupported(entry: SinkEntry, command: &str) -> SinkError {
-    SinkError::config(format!(
-        "the sink '{}' does not offer the command '{command}'",
-        entry.name
-    ))
+/// What the command needs of the sink.
+///
+/// # Errors
+/// The sink does not offer it.
+pub(crate) fn offered<T>(
+    entry: SinkEntry,
+    operation: Option<T>,
+    command: &str,
+) -> Result<T, SinkError> {
+    operation.ok_or_else(|| {
+        SinkError::config(format!(
+            "the sink '{}' does not offer the command '{command}'",
+            entry.name
+        ))
+    })
 }
 
 /// The streams as a table for people.
-fn table(catalog: &Catalog) -> String {
-    let mut rows = vec![
-        [
-            "stream",
-            "keys",
-            "encodings",
-            "key properties",
-            "properties",
-        ]
-        .map(str::to_owned),
+fn streams(catalog: &Catalog) -> String {
+    let headings = [
+        "stream",
+        "keys",
+        "encodings",
+        "key properties",
+        "properties",
     ];
+    let mut rows = vec![headings.map(str::to_owned)];
     for stream in &catalog.streams {
         let encodings: Vec<_> = stream
             .encodings
@@ -128,31 +130,18 @@ fn table(catalog: &Catalog) -> String {
             .and_then(serde_json::Value::as_object)
             .map(|properties| properties.keys().cloned().collect())
             .unwrap_or_default();
-        rows.push([
-            stream.stream.clone(),
-            stream.row_count.to_string(),
-            encodings.join(", "),
-            if stream.key_properties.is_empty() {
-                "?".to_owned()
-            } else {
-                stream.key_properties.join(", ")
-            },
-            properties.join(", "),
-        ]);
+        let key_properties = if stream.key_properties.is_empty() {
+            "?".to_owned()
+        } else {
+            stream.key_properties.join(", ")
+        };
+        rows.push(row([
+            &stream.stream,
+            &stream.row_count,
+            &encodings.join(", "),
+            &key_properties,
+            &properties.join(", "),
+        ]));
     }
-    let widths: [usize; 4] = std::array::from_fn(|column| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    });
-    let mut text = String::new();
-    for row in &rows {
-        for (cell, width) in row.iter().zip(widths) {
-            text.push_str(&format!("{cell:width$}  "));
-        }
-        text.push_str(&row[4]);
-        text.push('\n');
-    }
-    text
+    table(&rows)
 }

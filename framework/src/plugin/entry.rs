@@ -4,14 +4,23 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::{CheckPlugin, DiscoverPlugin, EncoderPlugin, ErasedSink, SinkContext, SinkPlugin};
+use super::{
+    CheckPlugin, DiscoverPlugin, EncoderPlugin, ErasedSink, MigratePlugin, PreviewPlugin,
+    SinkContext, SinkPlugin,
+};
 use crate::catalog::Catalog;
 use crate::check::Finding;
 use crate::config::{ConfigError, FillIn, Section, Settings};
 use crate::encoder::Encoder;
+use crate::migration::{Migrated, Migration};
+use crate::preview::{Differences, DryRun, Forecasts, Verification};
 use crate::sink::{Sink, SinkError};
 
 type Operation<T> = fn(&Settings, SinkContext) -> BoxFuture<'static, Result<T, SinkError>>;
+
+/// The same with what the command says besides the settings.
+type OperationWith<With, T> =
+    fn(&Settings, SinkContext, With) -> BoxFuture<'static, Result<T, SinkError>>;
 
 /// The registration of a [`SinkPlugin`].
 ///
@@ -68,6 +77,9 @@ pub struct SinkEntry {
     pub(crate) open: Operation<Arc<dyn ErasedSink>>,
     pub(crate) check: Option<Operation<Vec<Finding>>>,
     pub(crate) discover: Option<Operation<Catalog>>,
+    pub(crate) dry_run: Option<OperationWith<Forecasts, Arc<dyn ErasedSink>>>,
+    pub(crate) verify: Option<OperationWith<Differences, Arc<dyn ErasedSink>>>,
+    pub(crate) migrate: Option<OperationWith<Migration, Migrated>>,
 }
 
 inventory::collect!(SinkEntry);
@@ -102,6 +114,9 @@ impl SinkEntry {
             },
             check: None,
             discover: None,
+            dry_run: None,
+            verify: None,
+            migrate: None,
         }
     }
 
@@ -121,6 +136,42 @@ impl SinkEntry {
         self.discover = Some(|settings, context| {
             let config = settings.section::<P::Config>();
             Box::pin(async move { P::discover(config.map_err(SinkError::config)?, context).await })
+        });
+        self
+    }
+
+    /// Adds what `P` offers as a [`PreviewPlugin`].
+    #[must_use]
+    pub const fn with_preview<P: PreviewPlugin>(mut self) -> Self {
+        self.dry_run = Some(|settings, context, forecasts| {
+            let config = settings.section::<P::Config>();
+            Box::pin(async move {
+                let preview = P::preview(config.map_err(SinkError::config)?, context).await?;
+                Ok(Arc::new(DryRun { preview, forecasts }) as Arc<dyn ErasedSink>)
+            })
+        });
+        self.verify = Some(|settings, context, differences| {
+            let config = settings.section::<P::Config>();
+            Box::pin(async move {
+                let preview = P::preview(config.map_err(SinkError::config)?, context).await?;
+                let verification = Verification {
+                    preview,
+                    differences,
+                };
+                Ok(Arc::new(verification) as Arc<dyn ErasedSink>)
+            })
+        });
+        self
+    }
+
+    /// Adds what `P` offers as a [`MigratePlugin`].
+    #[must_use]
+    pub const fn with_migrate<P: MigratePlugin>(mut self) -> Self {
+        self.migrate = Some(|settings, context, migration| {
+            let config = settings.section::<P::Config>();
+            Box::pin(async move {
+                P::migrate(config.map_err(SinkError::config)?, context, migration).await
+            })
         });
         self
     }

@@ -19,6 +19,8 @@ use crate::catalog::Catalog;
 use crate::check::Finding;
 use crate::config::{FilledIn, Given, Origins, Problem};
 use crate::encoder::Encoder;
+use crate::migration::{Migrated, Migration};
+use crate::preview::Preview;
 use crate::sink::{Sink, SinkError};
 
 /// A sink that can be chosen by name, and what it offers besides writing.
@@ -226,6 +228,38 @@ pub trait DiscoverPlugin: SinkPlugin {
         config: Self::Config,
         context: SinkContext,
     ) -> impl Future<Output = Result<Catalog, SinkError>> + Send;
+}
+
+/// A sink that can tell what a load would do and whether it has done it: `load --dry-run` and
+/// `verify`. [`Preview`] has an example of what it opens; it is registered by
+/// [`SinkEntry::with_preview`].
+pub trait PreviewPlugin: SinkPlugin {
+    /// What compares.
+    type Preview: Preview;
+
+    /// Connects to the destination, in order to read. Nothing must be written or created.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn preview(
+        config: Self::Config,
+        context: SinkContext,
+    ) -> impl Future<Output = Result<Self::Preview, SinkError>> + Send;
+}
+
+/// A sink that can bring what its destination holds into the form that the settings name: the
+/// command `migrate`. [`Migrated`] has an example; it is registered by [`SinkEntry::with_migrate`].
+pub trait MigratePlugin: SinkPlugin {
+    /// Rewrites stored records, each by itself and never over what another writer has changed
+    /// meanwhile, so that it can be interrupted and begun again.
+    ///
+    /// # Errors
+    /// If the destination cannot be read or written. What is rewritten by then is whole.
+    fn migrate(
+        config: Self::Config,
+        context: SinkContext,
+        migration: Migration,
+    ) -> impl Future<Output = Result<Migrated, SinkError>> + Send;
 }
 
 /// An encoder that can be chosen by name, in any sink that has a setting for it.

@@ -28,7 +28,7 @@ fn the_definition_is_sound() {
 fn loads_without_a_subcommand() {
     let args = parse("target-x --config a.json --config ENV --input in.jsonl").expect("valid");
     assert_eq!(args.command, None);
-    assert_eq!(args.input, Some("in.jsonl".into()));
+    assert_eq!(args.input(), Some(Path::new("in.jsonl")));
     assert_eq!(args.config().collect::<Vec<_>>(), ["a.json", "ENV"]);
 }
 

@@ -7,6 +7,7 @@ mod instant;
 mod marker;
 mod order;
 mod packed;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -22,6 +23,7 @@ use singer_target::value::{Tape, Value, ValueKind};
 use super::config::RefreshMode;
 pub(super) use marker::{MARKER_TELLS, Removal};
 use order::OrderOf;
+pub(super) use standing::Standing;
 use text::{data_text, only_metadata_follows};
 
 /// Where a tap or a target says that a record is gone.

@@ -3,39 +3,39 @@
 pub(super) mod answer;
 mod chains;
 mod fast;
+mod forecast;
 mod form;
 mod identity;
 mod lifeline;
 mod novelty;
 mod prepare;
 mod round;
+mod rules;
 mod sizes;
 mod sweep;
 mod window;
 
 pub(super) use fast::Lane;
-pub(super) use form::Form;
+pub(super) use forecast::StreamForecast;
 pub(super) use identity::Identity;
 pub(super) use lifeline::Lifeline;
 pub(super) use novelty::Novelty;
+pub(super) use rules::StreamRules;
 pub(super) use sizes::StoredSizes;
-pub(super) use sweep::Sweep;
+pub(super) use sweep::{Counted, Sweep};
 pub(super) use window::Window;
 
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::Client;
 use singer_target::Batch;
-use singer_target::Encoder;
 use singer_target::{Report, SinkError};
 
-use super::compare::Comparison;
 use super::config::RefreshMode;
 use super::error::Failure;
-use super::key::{Collisions, KeyWriter};
 use super::read::{Ahead, Manner, Reader, Witness};
 use answer::Answer;
 use chains::{Chains, Policy};
@@ -46,11 +46,9 @@ use round::Round;
 /// How often a key is decided again before the framework is asked to try later.
 const MAX_CONFLICTS: u32 = 20;
 
-const COLLISION: &str = "another record has the same key in the legacy format; use key_format \
-                         'escaped', where every record has its own";
-
 /// Writes the batches of one stream to its bucket.
 pub(super) struct StreamWriter {
+    pub(super) rules: StreamRules,
     pub(super) client: Client,
     pub(super) window: Arc<Window>,
     /// Where the bucket takes fast ingest, and the settings allow it.
@@ -59,15 +57,7 @@ pub(super) struct StreamWriter {
     pub(super) reader: Reader,
     pub(super) ahead: Ahead,
     pub(super) witness: Arc<Witness>,
-    pub(super) encoder: Arc<dyn Encoder>,
-    pub(super) keys: KeyWriter,
-    /// In the legacy format, which cannot tell all records apart.
-    pub(super) collisions: Option<Arc<Mutex<Collisions>>>,
-    pub(super) comparison: Comparison,
-    /// What keys are appended to for the subject to publish to.
-    pub(super) subject_prefix: String,
     pub(super) max_value_size: Option<usize>,
-    pub(super) mode: RefreshMode,
     pub(super) keep_history: bool,
     /// The revision of the bucket's newest value when the run began.
     pub(super) began_at: u64,
@@ -75,8 +65,12 @@ pub(super) struct StreamWriter {
     pub(super) sizes: StoredSizes,
     /// Whether keys are likely to be new.
     pub(super) novelty: Novelty,
-    /// What a write looks like on the wire.
-    pub(super) form: Form,
+}
+
+impl AsRef<StreamRules> for StreamWriter {
+    fn as_ref(&self) -> &StreamRules {
+        &self.rules
+    }
 }
 
 impl StreamWriter {
@@ -91,12 +85,12 @@ impl StreamWriter {
             .verify_once(&mut lifeline)
             .await
             .map_err(Failure::into_sink_error)?;
-        let prepared = self.prepare(batch);
+        let prepared = self.rules.prepare(batch, self.limit());
         let policy = Policy {
             keep_history: self.keep_history,
             written_before: batch.attempt() > 0,
         };
-        let mut chains = Chains::new(batch, &prepared, &self.comparison, policy);
+        let mut chains = Chains::new(batch, &prepared, &self.rules.comparison, policy);
         let mut outcome = self
             .write_chains(&prepared, &mut chains, policy, &mut lifeline)
             .await;
@@ -119,31 +113,6 @@ impl StreamWriter {
         Ok(report)
     }
 
-    fn prepare(&self, batch: &Batch) -> Prepared {
-        let mut collisions = self
-            .collisions
-            .as_ref()
-            .map(|all| all.lock().unwrap_or_else(PoisonError::into_inner));
-        Prepared::new(
-            batch,
-            &*self.encoder,
-            &self.subject_prefix,
-            self.limit(),
-            |record| self.comparison.removal(record.value()),
-            |record, out| {
-                let start = out.len();
-                self.keys.write(record.value(), out)?;
-                let collides = collisions
-                    .as_mut()
-                    .is_some_and(|all| all.collides(&out[start..], record.key()));
-                if collides {
-                    return Err(COLLISION.to_owned());
-                }
-                Ok(())
-            },
-        )
-    }
-
     /// The first failure of a record that may pass, if there was one.
     async fn write_chains(
         &self,
@@ -152,7 +121,7 @@ impl StreamWriter {
         policy: Policy,
         lifeline: &mut Lifeline,
     ) -> Result<Option<Failure>, Failure> {
-        if self.mode == RefreshMode::Full && !policy.written_before {
+        if self.rules.mode == RefreshMode::Full && !policy.written_before {
             let all = (0..chains.len()).collect();
             // A purge takes the history away, which a batch of the server's might not allow.
             let lane = self.fast_lane.as_deref();
@@ -258,7 +227,7 @@ impl StreamWriter {
             return Ok(Round::Acks(self.window.round()));
         };
         // All batches in flight together keep within the window.
-        let share = (self.window.size() / super::CONCURRENCY).max(1);
+        let share = (self.window.size() / super::sink::CONCURRENCY).max(1);
         let patience = self.window.patience();
         FastBatch::open(&self.client, lane, share, patience)
             .await
@@ -275,10 +244,10 @@ impl StreamWriter {
         let turn = self.window.turn().await;
         for chain in open {
             while let Some(write) = chains.choose(*chain) {
-                match self.form.fit(write, prepared, self.limit()) {
+                match self.rules.form.fit(write, prepared, self.limit()) {
                     Err(reason) => chains.reject(*chain, reason),
                     Ok(write) => {
-                        let message = self.form.message(write, prepared);
+                        let message = self.rules.form.message(write, prepared);
                         round.send(&self.client, *chain, message).await?;
                         break;
                     }

@@ -94,6 +94,12 @@ impl Prepared {
         self.places[index as usize].1.is_empty()
     }
 
+    /// Why the record can not be sent, if so.
+    pub(super) fn rejection(&self, index: usize) -> Option<&str> {
+        let at = self.rejected.binary_search_by_key(&index, |it| it.index);
+        at.ok().map(|at| self.rejected[at].reason.as_str())
+    }
+
     /// The record as one that removes what is stored, if it is one.
     pub(super) fn removal(&self, index: u32) -> Option<&Removal> {
         self.removals.get(&index)

@@ -13,10 +13,10 @@ use singer_target::value::{Tape, Value};
 use singer_target::{Encoder, SinkError, StreamEnd};
 
 use super::super::error::Failure;
-use super::super::read::{Content, Found};
+use super::super::read::{Found, Reader};
 use super::super::scan::{Page, Scan};
 use super::round::{Outgoing, Round};
-use super::{Lifeline, MAX_CONFLICTS, StreamWriter, jitter};
+use super::{Lifeline, MAX_CONFLICTS, StoredSizes, StreamRules, StreamWriter, jitter};
 
 /// Which entries are deleted.
 pub(in super::super) enum Sweep<'a> {
@@ -86,16 +86,16 @@ impl StreamWriter {
     ) -> Result<u64, Failure> {
         self.bucket.verify_once(&mut lifeline).await?;
         let mut deleted = 0;
-        let Some(filter) = self.keys.filter() else {
+        let Some(filter) = self.rules.keys.filter() else {
             return Ok(deleted);
         };
         if sweep.is_limited() {
-            self.check_share(&filter, sweep, &mut lifeline).await?;
+            self.check_share(sweep, &mut lifeline).await?;
         }
-        let mut scan = self.scan(&filter, &mut lifeline).await?;
+        let mut scan = lifeline.bind(self.reader.scan(&filter)).await?;
         let mut scratch = Scratch::default();
         loop {
-            let page = self.page(&mut scan, &mut lifeline).await?;
+            let page = next_page(&mut scan, &self.sizes, &mut lifeline).await?;
             if page.is_empty() {
                 return Ok(deleted);
             }
@@ -105,59 +105,15 @@ impl StreamWriter {
     }
 
     /// Counts first what would be deleted.
-    async fn check_share(
-        &self,
-        filter: &str,
-        sweep: &Sweep<'_>,
-        lifeline: &mut Lifeline,
-    ) -> Result<(), Failure> {
-        let (mut deleted, mut stored) = (0, 0);
-        let mut scratch = Scratch::default();
-        let mut scan = self.scan(filter, lifeline).await?;
-        loop {
-            let page = self.page(&mut scan, lifeline).await?;
-            if page.is_empty() {
-                break;
-            }
-            for (key, found) in &page {
-                if let Some((_, entry)) = self.entry(key, found, &mut scratch.stored) {
-                    stored += 1;
-                    deleted += u64::from(sweep.concerns(found) && sweep.deletes(entry));
-                }
-            }
-        }
+    async fn check_share(&self, sweep: &Sweep<'_>, lifeline: &mut Lifeline) -> Result<(), Failure> {
+        let goes = |_: &str, found: &Found, entry: Value<'_>| {
+            sweep.concerns(found) && sweep.deletes(entry)
+        };
+        let Counted { deleted, stored } =
+            count(&self.rules, &self.reader, &self.sizes, goes, lifeline).await?;
         sweep
             .check_share(deleted, stored)
             .map_err(|error| Failure::Permanent(error.to_string()))
-    }
-
-    async fn scan(&self, filter: &str, lifeline: &mut Lifeline) -> Result<Scan, Failure> {
-        lifeline.bind(self.reader.scan(filter)).await
-    }
-
-    async fn page(&self, scan: &mut Scan, lifeline: &mut Lifeline) -> Result<Page, Failure> {
-        const MOST: usize = 1_000;
-        let size = self.sizes.keys_at_once().min(MOST);
-        let page = lifeline.bind(scan.next_page(size)).await?;
-        self.sizes.note(page.iter().map(|(_, found)| Some(found)));
-        Ok(page)
-    }
-
-    /// The stored record, with the encoder that reads it, if it is one of this stream.
-    fn entry<'t>(
-        &self,
-        key: &str,
-        found: &Found,
-        into: &'t mut Tape,
-    ) -> Option<(&dyn Encoder, Value<'t>)> {
-        let Content::Value(bytes) = &found.content else {
-            return None;
-        };
-        let encoder = self.comparison.decode(bytes, into)?;
-        let entry = into.root()?;
-        let mut own = String::with_capacity(key.len());
-        self.keys.write(entry, &mut own).ok()?;
-        (own == key).then_some((encoder, entry))
     }
 
     /// What of a page is to be deleted.
@@ -172,7 +128,7 @@ impl StreamWriter {
             if !sweep.concerns(&found) {
                 continue;
             }
-            let Some((encoder, entry)) = self.entry(&key, &found, &mut scratch.stored) else {
+            let Some((encoder, entry)) = self.rules.entry(&key, &found, &mut scratch.stored) else {
                 continue;
             };
             if !sweep.deletes(entry) {
@@ -201,7 +157,7 @@ impl StreamWriter {
         encoded
             .map_err(|error| error.to_string())
             .and_then(|()| {
-                let headers = self.form.header_size(Some(u64::MAX));
+                let headers = self.rules.form.header_size(Some(u64::MAX));
                 self.limit().check(bytes.len() + headers)
             })
             .map_err(|why| {
@@ -258,8 +214,12 @@ impl StreamWriter {
         let turn = self.window.turn().await;
         for (index, entry) in old.iter().enumerate() {
             let message = Outgoing {
-                subject: Subject::from(format!("{}{}", self.subject_prefix, entry.key)),
-                headers: Some(self.form.deletion(entry.revision, entry.marked.is_some())),
+                subject: Subject::from(format!("{}{}", self.rules.subject_prefix, entry.key)),
+                headers: Some(
+                    self.rules
+                        .form
+                        .deletion(entry.revision, entry.marked.is_some()),
+                ),
                 payload: entry.marked.clone().unwrap_or_default(),
             };
             round.send(&self.client, index, message).await?;
@@ -268,6 +228,53 @@ impl StreamWriter {
         drop(turn);
         round.complete().await
     }
+}
+
+/// Entries of a stream.
+#[derive(Debug, Default, Clone, Copy)]
+pub(in super::super) struct Counted {
+    pub(in super::super) deleted: u64,
+    pub(in super::super) stored: u64,
+}
+
+/// Counts the entries of a stream, and those of which `goes` says that they would be deleted.
+pub(super) async fn count(
+    rules: &StreamRules,
+    reader: &Reader,
+    sizes: &StoredSizes,
+    goes: impl Fn(&str, &Found, Value<'_>) -> bool,
+    lifeline: &mut Lifeline,
+) -> Result<Counted, Failure> {
+    let mut counted = Counted::default();
+    let Some(filter) = rules.keys.filter() else {
+        return Ok(counted);
+    };
+    let mut scratch = Tape::new();
+    let mut scan = lifeline.bind(reader.scan(&filter)).await?;
+    loop {
+        let page = next_page(&mut scan, sizes, lifeline).await?;
+        if page.is_empty() {
+            return Ok(counted);
+        }
+        for (key, found) in &page {
+            if let Some((_, entry)) = rules.entry(key, found, &mut scratch) {
+                counted.stored += 1;
+                counted.deleted += u64::from(goes(key, found, entry));
+            }
+        }
+    }
+}
+
+async fn next_page(
+    scan: &mut Scan,
+    sizes: &StoredSizes,
+    lifeline: &mut Lifeline,
+) -> Result<Page, Failure> {
+    const MOST: usize = 1_000;
+    let size = sizes.keys_at_once().min(MOST);
+    let page = lifeline.bind(scan.next_page(size)).await?;
+    sizes.note(page.iter().map(|(_, found)| Some(found)));
+    Ok(page)
 }
 
 /// Tapes that are used again and again.

@@ -1,0 +1,57 @@
+//! How a stored record stands to a new one, for those who only look.
+
+use std::cmp::Ordering;
+
+use singer_target::activation::version_of;
+use singer_target::value::{Tape, Value};
+
+use super::super::config::RefreshMode;
+use super::{Candidate, Comparison, is_deleted};
+
+/// Where a stored record that was deleted by a new version of its table has this.
+const DELETED_BY_VERSION: &str = "_sdc_deleted_by_version";
+
+/// How what is stored stands to a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Standing {
+    /// It has the same data.
+    Same,
+    /// It is newer, or marked as deleted and so not to be replaced.
+    Newer,
+    /// It has other data, and is not known to be newer.
+    Other,
+}
+
+impl Comparison {
+    /// How the bytes of a stored value stand to a record. `scratch` is reused from call to call.
+    pub(in super::super) fn standing(
+        &self,
+        new: Candidate<'_>,
+        stored: &[u8],
+        scratch: &mut Tape,
+    ) -> Standing {
+        if self.decode(stored, scratch).is_none() {
+            return Standing::Other;
+        }
+        scratch
+            .root()
+            .map_or(Standing::Other, |stored| self.standing_of(new, stored))
+    }
+
+    /// The same for a stored value that was read.
+    pub(in super::super) fn standing_of(&self, new: Candidate<'_>, stored: Value<'_>) -> Standing {
+        let same_version = version_of(new.value) <= version_of(stored);
+        let same_mark = is_deleted(new.value) == is_deleted(stored);
+        if same_version && same_mark && self.is_same_data(new, stored) {
+            return Standing::Same;
+        }
+        let is_kept = is_deleted(stored) && !is_deleted(new.value);
+        let by_version = stored.get(DELETED_BY_VERSION).is_some();
+        if self.order(new.value, stored) == Some(Ordering::Less)
+            || is_kept && (by_version || self.mode != RefreshMode::Full)
+        {
+            return Standing::Newer;
+        }
+        Standing::Other
+    }
+}
