@@ -14,6 +14,7 @@
 //! | `session`   | what a load and a preview of one have in common                          |
 //! | `sink`      | the sink                                                                 |
 //! | `preview`   | what a load would do, and whether it has done it                         |
+//! | `migrate`   | what the bucket holds, brought into another form                         |
 //! | `dead_letter` | records that cannot be loaded, in a stream of their own                |
 //! | `error`     | what the server's refusals mean                                          |
 
@@ -30,6 +31,7 @@ mod error;
 #[doc(hidden)]
 pub mod internals;
 mod key;
+mod migrate;
 mod preview;
 mod read;
 mod scan;
@@ -40,8 +42,10 @@ mod write;
 use singer_target::catalog::Catalog;
 use singer_target::check::Finding;
 use singer_target::config::{FilledIn, Given, Problem};
+use singer_target::migration::{Migrated, Migration};
 use singer_target::{
-    CheckPlugin, DiscoverPlugin, PreviewPlugin, SinkContext, SinkEntry, SinkError, SinkPlugin,
+    CheckPlugin, DiscoverPlugin, MigratePlugin, PreviewPlugin, SinkContext, SinkEntry, SinkError,
+    SinkPlugin,
 };
 
 use config::NatsKvConfig;
@@ -53,6 +57,7 @@ inventory::submit! {
         .with_check::<NatsKv>()
         .with_discover::<NatsKv>()
         .with_preview::<NatsKv>()
+        .with_migrate::<NatsKv>()
 }
 
 impl SinkPlugin for NatsKv {
@@ -95,5 +100,15 @@ impl PreviewPlugin for NatsKv {
         context: SinkContext,
     ) -> Result<NatsKvPreview, SinkError> {
         NatsKvPreview::connect(config, context).await
+    }
+}
+
+impl MigratePlugin for NatsKv {
+    async fn migrate(
+        config: NatsKvConfig,
+        context: SinkContext,
+        migration: Migration,
+    ) -> Result<Migrated, SinkError> {
+        migrate::migrate(config, context, migration).await
     }
 }

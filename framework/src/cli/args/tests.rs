@@ -33,6 +33,18 @@ fn loads_without_a_subcommand() {
 }
 
 #[test]
+fn the_input_may_stand_on_both_sides() {
+    for line in [
+        "target-x --input in.jsonl load --dry-run",
+        "target-x load --dry-run --input in.jsonl --format json",
+        "target-x verify --input in.jsonl",
+    ] {
+        let args = parse(line).expect("valid");
+        assert_eq!(args.input(), Some(Path::new("in.jsonl")), "{line}");
+    }
+}
+
+#[test]
 fn options_may_stand_on_both_sides_of_the_subcommand() {
     let args = parse("target-x --config a --log-level WARNING check --config b --log-format json")
         .expect("valid");
@@ -68,6 +80,7 @@ fn wrong_usage_exits_with_2() {
         "target-x --log-level loud",
         "target-x about --format xml",
         "target-x records.jsonl",
+        "target-x load --format json",
     ] {
         let (text, code) = refused(line);
         assert_eq!(code, 2, "{text}");
@@ -88,6 +101,9 @@ fn help() {
            target-x <COMMAND>
 
     Commands:
+      load         Load records; the same as no command
+      verify       Compare messages that were loaded with what the destination holds; nothing is written
+      migrate      Bring what the destination holds into the form that the settings name
       about        Describe settings, capabilities and plugins
       check        Connect, and check permissions and settings; nothing is written
       discover     List the streams that the destination holds
@@ -143,6 +159,8 @@ fn help() {
     Examples:
       tap-github --config tap.json | target-x --config config.json
       target-x --config base.yaml --config production.yaml --input records.jsonl
+      target-x load --dry-run --config config.json --input records.jsonl
+      target-x verify --config config.json --input records.jsonl
       target-x check --config config.json
       target-x about --format markdown
 
@@ -152,7 +170,8 @@ fn help() {
 
     Exit codes:
       0         everything was loaded
-      1         the run failed; run again from the last STATE
+      1         the run failed; run again from the last STATE. Of verify: something differs;
+                of migrate: keys were left as they are
       2         wrong usage or configuration
       3         the destination cannot be reached or does not allow it
       130, 143  ended by SIGINT, SIGTERM; run again from the last STATE

@@ -43,6 +43,14 @@ impl KeyRules {
         }
     }
 
+    /// The same rules with another format.
+    pub(super) fn in_format(&self, format: KeyFormat) -> Self {
+        Self {
+            format,
+            ..self.clone()
+        }
+    }
+
     /// What follows `key_prefix`, if `key` begins with it.
     pub(super) fn without_prefix<'k>(&self, key: &'k str) -> Option<&'k str> {
         key.strip_prefix(&self.prefix)
@@ -149,6 +157,11 @@ impl KeyWriter {
             legacy::check(key)?;
         }
         Ok(())
+    }
+
+    /// Whether a record of the stream may have this key.
+    pub(super) fn may_write(&self, key: &str) -> bool {
+        key.starts_with(&self.head)
     }
 
     /// Matches all keys of the stream, and perhaps others; `None` if it can have none.

@@ -73,7 +73,7 @@ impl Form {
 
     /// The headers of the write that deletes what has this `revision`: by a mark in the record,
     /// or by a marker in its place.
-    pub(super) fn deletion(&self, revision: u64, is_marked: bool) -> HeaderMap {
+    pub(in super::super) fn deletion(&self, revision: u64, is_marked: bool) -> HeaderMap {
         if is_marked {
             self.headers(Some(revision)).unwrap_or_default()
         } else {
@@ -107,7 +107,8 @@ impl Form {
         headers
     }
 
-    fn headers(&self, expected: Option<u64>) -> Option<HeaderMap> {
+    /// The headers of a value in the place of what has the `expected` revision.
+    pub(in super::super) fn headers(&self, expected: Option<u64>) -> Option<HeaderMap> {
         if expected.is_none() && self.ttl.is_none() {
             return None;
         }
@@ -125,7 +126,7 @@ impl Form {
     }
 
     /// The bytes of a write's headers, as the server counts them.
-    pub(super) fn header_size(&self, expected: Option<u64>) -> usize {
+    pub(in super::super) fn header_size(&self, expected: Option<u64>) -> usize {
         let revision = expected.map(|revision| {
             let digits = revision.checked_ilog10().unwrap_or(0) as usize + 1;
             "Nats-Expected-Last-Subject-Sequence: \r\n".len() + digits

@@ -17,12 +17,15 @@ mod window;
 
 pub(super) use fast::Lane;
 pub(super) use forecast::StreamForecast;
+pub(super) use form::Form;
 pub(super) use identity::Identity;
 pub(super) use lifeline::Lifeline;
 pub(super) use novelty::Novelty;
+pub(super) use prepare::Limit;
+pub(super) use round::{Outgoing, publish};
 pub(super) use rules::StreamRules;
 pub(super) use sizes::StoredSizes;
-pub(super) use sweep::{Counted, Sweep};
+pub(super) use sweep::{Counted, Sweep, next_page};
 pub(super) use window::Window;
 
 use std::hash::{BuildHasher, RandomState};
@@ -40,7 +43,7 @@ use super::read::{Ahead, Manner, Reader, Witness};
 use answer::Answer;
 use chains::{Chains, Policy};
 use fast::FastBatch;
-use prepare::{Limit, Prepared};
+use prepare::Prepared;
 use round::Round;
 
 /// How often a key is decided again before the framework is asked to try later.

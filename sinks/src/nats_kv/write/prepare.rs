@@ -16,7 +16,7 @@ use super::super::compare::Removal;
 
 /// How large a message may be, headers included.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limit {
+pub(in super::super) struct Limit {
     bytes: usize,
     name: &'static str,
 }
@@ -132,7 +132,7 @@ impl Prepared {
 
 impl Limit {
     /// The lesser of the server's and the bucket's limit.
-    pub(super) fn new(max_payload: usize, max_value_size: Option<usize>) -> Self {
+    pub(in super::super) fn new(max_payload: usize, max_value_size: Option<usize>) -> Self {
         match max_value_size {
             Some(bytes) if bytes < max_payload => Self {
                 bytes,
@@ -145,7 +145,7 @@ impl Limit {
         }
     }
 
-    pub(super) fn check(self, size: usize) -> Result<(), String> {
+    pub(in super::super) fn check(self, size: usize) -> Result<(), String> {
         let Self { bytes, name } = self;
         if size > bytes {
             return Err(format!(

@@ -9,8 +9,7 @@ use bytes::Bytes;
 
 use super::super::error::Failure;
 use super::answer::Answer;
-use super::fast;
-use super::window;
+use super::{Lifeline, fast, window};
 
 /// See the module.
 pub(super) enum Round<'w> {
@@ -19,10 +18,32 @@ pub(super) enum Round<'w> {
 }
 
 /// A message on its way to the server.
-pub(super) struct Outgoing {
-    pub(super) subject: Subject,
-    pub(super) headers: Option<HeaderMap>,
-    pub(super) payload: Bytes,
+pub(in super::super) struct Outgoing {
+    pub(in super::super) subject: Subject,
+    pub(in super::super) headers: Option<HeaderMap>,
+    pub(in super::super) payload: Bytes,
+}
+
+/// Publishes messages and waits for the ack of each. Returns
+/// what is known of each, by its place among them.
+pub(in super::super) async fn publish(
+    client: &Client,
+    window: &window::Window,
+    messages: impl Iterator<Item = Outgoing>,
+    lifeline: &mut Lifeline,
+) -> Result<Vec<(usize, Answer)>, Failure> {
+    let mut round = Round::Acks(window.round());
+    let all = async {
+        let turn = window.turn().await;
+        for (index, message) in messages.enumerate() {
+            round.send(client, index, message).await?;
+        }
+        round.finish().await?;
+        drop(turn);
+        round.complete().await
+    };
+    lifeline.bind(all).await?;
+    Ok(round.answers())
 }
 
 impl Round<'_> {

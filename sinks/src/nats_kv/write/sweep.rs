@@ -15,7 +15,7 @@ use singer_target::{Encoder, SinkError, StreamEnd};
 use super::super::error::Failure;
 use super::super::read::{Found, Reader};
 use super::super::scan::{Page, Scan};
-use super::round::{Outgoing, Round};
+use super::round::{Outgoing, publish};
 use super::{Lifeline, MAX_CONFLICTS, StoredSizes, StreamRules, StreamWriter, jitter};
 
 /// Which entries are deleted.
@@ -180,12 +180,10 @@ impl StreamWriter {
     ) -> Result<u64, Failure> {
         let mut deleted = 0;
         for attempt in 0.. {
-            let mut round = Round::Acks(self.window.round());
-            lifeline
-                .bind(self.publish_deletions(&old, &mut round))
-                .await?;
+            let deletions = old.iter().map(|entry| self.deletion(entry));
+            let answers = publish(&self.client, &self.window, deletions, lifeline).await?;
             let mut conflicts = Vec::new();
-            for (index, answer) in round.answers() {
+            for (index, answer) in answers {
                 match answer {
                     Ok(_) => deleted += 1,
                     Err(Failure::Conflict) => conflicts.push(index),
@@ -210,23 +208,16 @@ impl StreamWriter {
         Ok(deleted)
     }
 
-    async fn publish_deletions(&self, old: &[Old], round: &mut Round<'_>) -> Result<(), Failure> {
-        let turn = self.window.turn().await;
-        for (index, entry) in old.iter().enumerate() {
-            let message = Outgoing {
-                subject: Subject::from(format!("{}{}", self.rules.subject_prefix, entry.key)),
-                headers: Some(
-                    self.rules
-                        .form
-                        .deletion(entry.revision, entry.marked.is_some()),
-                ),
-                payload: entry.marked.clone().unwrap_or_default(),
-            };
-            round.send(&self.client, index, message).await?;
+    fn deletion(&self, entry: &Old) -> Outgoing {
+        Outgoing {
+            subject: Subject::from(format!("{}{}", self.rules.subject_prefix, entry.key)),
+            headers: Some(
+                self.rules
+                    .form
+                    .deletion(entry.revision, entry.marked.is_some()),
+            ),
+            payload: entry.marked.clone().unwrap_or_default(),
         }
-        round.finish().await?;
-        drop(turn);
-        round.complete().await
     }
 }
 
@@ -265,7 +256,8 @@ pub(super) async fn count(
     }
 }
 
-async fn next_page(
+/// The next entries of a pass, no more than it is good to hold at once.
+pub(in super::super) async fn next_page(
     scan: &mut Scan,
     sizes: &StoredSizes,
     lifeline: &mut Lifeline,
