@@ -37,7 +37,7 @@ fn help() {
 
 #[test]
 fn help_of_the_commands() {
-    for command in ["about", "discover", "check"] {
+    for command in ["load", "verify", "migrate", "about", "discover", "check"] {
         assert_snapshot!(command, output(&[command, "--help"]));
     }
 }
