@@ -1,7 +1,8 @@
 //! The state emitter: the only writer of standard output.
 //!
 //! Each STATE is one bare value on a line, flushed. A thread of its own writes, so that a reader
-//! who does not read holds up neither the records nor the signals.
+//! who does not read holds up neither the records nor the signals. Where states are also kept in a
+//! store, each is printed once it is durable there: what is on the output is in the store.
 
 use std::io::Write;
 use std::sync::mpsc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::run_error::RunError;
+use crate::state_store::Keeper;
 
 /// How long to leave an output alone that takes nothing, also when the interval is 0: a STATE that
 /// is always due would keep the pipeline from reading.
@@ -23,6 +25,9 @@ pub(crate) struct Emitter {
     next: Instant,
     /// The newest STATE that may be printed and was not.
     pending: Option<String>,
+    keeper: Option<Keeper>,
+    /// What is kept and was not printed, since the output takes nothing.
+    kept: Option<String>,
     sender: Option<mpsc::SyncSender<String>>,
     thread: Option<JoinHandle<std::io::Result<()>>>,
 }
@@ -49,9 +54,17 @@ impl Emitter {
             interval,
             next: Instant::now(),
             pending: None,
+            keeper: None,
+            kept: None,
             sender: Some(sender),
             thread: Some(thread),
         })
+    }
+
+    /// Keeps each STATE before it is printed.
+    pub(crate) fn keeping(mut self, keeper: Option<Keeper>) -> Self {
+        self.keeper = keeper;
+        self
     }
 
     /// Takes a STATE that may be printed. It replaces an older one that still waits.
@@ -61,28 +74,58 @@ impl Emitter {
 
     /// When to call [`print_due`](Self::print_due) next, if a STATE waits.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.pending.as_ref().map(|_| self.next)
+        let waits = self.pending.is_some() || self.kept.is_some();
+        (waits && !self.is_keeping()).then_some(self.next)
     }
 
-    /// Prints the waiting STATE if its time has come.
+    /// Prints the waiting STATE if its time has come, or begins to keep it.
     pub(crate) fn print_due(&mut self) -> Result<(), RunError> {
         if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
             return self.join();
         }
-        let due = self.due();
         let now = Instant::now();
-        if due.is_none_or(|due| now < due) {
+        if self.due().is_none_or(|due| now < due) {
             return Ok(());
         }
-        if let (Some(state), Some(sender)) = (self.pending.take(), &self.sender) {
-            self.next = now + self.interval;
-            // Full: whoever reads our output is slow, and gets the newest STATE later.
-            if let Err(mpsc::TrySendError::Full(state)) = sender.try_send(state) {
-                self.pending = Some(state);
-                self.next = now + self.interval.max(PAUSE);
+        if let Some(state) = self.kept.take() {
+            self.kept = self.print(state, now);
+        } else if let Some(state) = self.pending.take() {
+            match &mut self.keeper {
+                Some(keeper) => keeper.start(state),
+                None => self.pending = self.print(state, now),
             }
         }
         Ok(())
+    }
+
+    /// Whether a STATE is being kept: then [`keep`](Self::keep) is to be waited for.
+    pub(crate) fn is_keeping(&self) -> bool {
+        self.keeper.as_ref().is_some_and(Keeper::is_busy)
+    }
+
+    /// Waits until the STATE that is being kept is durable, and prints it. May be dropped and
+    /// called again.
+    pub(crate) async fn keep(&mut self) -> Result<(), RunError> {
+        if let Some(keeper) = &mut self.keeper
+            && let Some(state) = keeper.done().await?
+        {
+            self.kept = self.print(state, Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Hands a STATE to the output. One that finds no room comes back: whoever reads our output is
+    /// slow, and gets the newest STATE later.
+    fn print(&mut self, state: String, now: Instant) -> Option<String> {
+        self.next = now + self.interval;
+        match self.sender.as_ref()?.try_send(state) {
+            Err(mpsc::TrySendError::Full(state)) => {
+                self.next = now + self.interval.max(PAUSE);
+                Some(state)
+            }
+            // Fails otherwise only if the thread has failed, which joining tells.
+            _ => None,
+        }
     }
 
     /// Drops the waiting STATE, which must not be printed after all.
@@ -90,13 +133,31 @@ impl Emitter {
         self.pending = None;
     }
 
-    /// Prints the waiting STATE, waits until all is written and reports any failure.
-    pub(crate) fn finish(&mut self) -> Result<(), RunError> {
-        if let (Some(state), Some(sender)) = (self.pending.take(), &self.sender) {
+    /// Keeps and prints the waiting STATE, waits until all is written and reports any failure.
+    pub(crate) async fn finish(&mut self) -> Result<(), RunError> {
+        let kept = self.keep_rest().await;
+        if let (Some(state), Some(sender)) = (self.kept.take(), &self.sender) {
             // Fails only if the thread has failed, which joining tells.
             let _ = sender.send(state);
         }
-        self.join()
+        kept.and(self.join())
+    }
+
+    /// What waits becomes what is to be printed, if it can be kept.
+    async fn keep_rest(&mut self) -> Result<(), RunError> {
+        let Some(keeper) = &mut self.keeper else {
+            self.kept = self.pending.take();
+            return Ok(());
+        };
+        if let Some(state) = keeper.done().await? {
+            self.kept = Some(state);
+        }
+        if let Some(state) = self.pending.take() {
+            keeper.start(state);
+            let state = keeper.done().await?;
+            self.kept = state.or(self.kept.take());
+        }
+        Ok(())
     }
 
     fn join(&mut self) -> Result<(), RunError> {
@@ -130,8 +191,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn states_are_coalesced_and_the_last_is_always_printed() {
+    #[tokio::test]
+    async fn states_are_coalesced_and_the_last_is_always_printed() {
         let output = Captured::default();
         let mut emitter =
             Emitter::spawn(output.clone(), Duration::from_secs(3600)).expect("starts");
@@ -139,7 +200,7 @@ mod tests {
             emitter.push(state.to_owned());
             emitter.print_due().expect("printed");
         }
-        emitter.finish().expect("printed");
+        emitter.finish().await.expect("printed");
         assert_eq!(output.text(), "1\n3\n");
     }
 
@@ -169,11 +230,11 @@ mod tests {
         assert!(due > Instant::now(), "the pipeline would do nothing else");
     }
 
-    #[test]
-    fn an_output_that_was_closed_is_an_error() {
+    #[tokio::test]
+    async fn an_output_that_was_closed_is_an_error() {
         let mut emitter = Emitter::spawn(Closed, Duration::ZERO).expect("starts");
         emitter.push("1".to_owned());
-        let error = emitter.finish().expect_err("closed");
+        let error = emitter.finish().await.expect_err("closed");
         assert!(
             error
                 .to_string()

@@ -85,6 +85,7 @@ mod run_error;
 mod shutdown;
 mod sink;
 mod state;
+mod state_store;
 mod stream;
 mod stream_end;
 mod target;
@@ -100,10 +101,11 @@ pub use error::BoxError;
 pub use inventory;
 pub use plugin::{
     CheckPlugin, DiscoverPlugin, EncoderEntry, EncoderPlugin, Encoders, MigratePlugin,
-    PreviewPlugin, SinkContext, SinkEntry, SinkPlugin,
+    PreviewPlugin, SinkContext, SinkEntry, SinkPlugin, StatePlugin,
 };
 pub use preview::{Foreseen, Held, Preview, Swept};
 pub use sink::{Ending, Rejection, Report, Sink, SinkError};
+pub use state_store::StateStore;
 pub use stream::Stream;
 pub use stream_end::StreamEnd;
 pub use target::Target;

@@ -20,9 +20,11 @@ use crate::pipeline::{End, Pipeline, Plan};
 use crate::plugin::{ErasedSink, SinkContext, SinkEntry};
 use crate::preview::{Differences, Forecasts};
 use crate::reader;
+use crate::retry::Retry;
 use crate::run_error::RunError;
 use crate::shutdown::Shutdown;
 use crate::sink::SinkError;
+use crate::state_store::{ErasedStateStore, Keeper};
 
 /// What a run is made of.
 pub(crate) struct Load<'a> {
@@ -49,12 +51,16 @@ impl Load<'_> {
             (OnInvalidRecord::DeadLetter, None) => Some(DeadLetter::at_sink()),
             _ => None,
         };
-        let opening = (self.entry.open)(settings, context);
-        let Some(sink) = unless_stopped(&shutdown, opening).await? else {
+        let opening = async {
+            let sink = (self.entry.open)(settings, context.clone()).await?;
+            Ok((sink, open_state(self.entry, settings, context).await?))
+        };
+        let Some((sink, store)) = unless_stopped(&shutdown, opening).await? else {
             return Ok(stopped(&shutdown));
         };
         let lines = reader::spawn(input, target.max_line_bytes)?;
-        let emitter = emitter(&target, io::stdout())?;
+        let keeper = store.map(|store| Keeper::new(store, Retry::new(&target, &shutdown)));
+        let emitter = emitter(&target, io::stdout())?.keeping(keeper);
         let plan = self.plan(target)?;
         let pipeline = Pipeline::new(plan, sink, emitter, dead_letter, shutdown.clone());
         let summary = pipeline.summary();
@@ -170,6 +176,22 @@ fn emitter(
         output,
         Duration::from_secs_f64(target.state_interval_seconds),
     )
+}
+
+/// What keeps states, ready for a run, if the settings ask for it.
+async fn open_state(
+    entry: SinkEntry,
+    settings: &Settings,
+    context: SinkContext,
+) -> Result<Option<Arc<dyn ErasedStateStore>>, SinkError> {
+    let Some(open) = entry.open_state else {
+        return Ok(None);
+    };
+    let store = open(settings, context).await?;
+    if let Some(store) = &store {
+        store.prepare().await?;
+    }
+    Ok(store)
 }
 
 /// `None` if a signal came first.

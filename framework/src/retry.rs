@@ -11,6 +11,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::Instant;
 
 use crate::batch::Batch;
+use crate::config::TargetSettings;
 use crate::plugin::ErasedSink;
 use crate::shutdown::Shutdown;
 use crate::sink::{Rejection, Report, SinkError};
@@ -25,7 +26,7 @@ pub(crate) struct Retry {
 }
 
 /// The first pause of a run.
-pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A batch of which every record is settled.
 #[derive(Debug)]
@@ -41,6 +42,15 @@ pub(crate) struct Delivered {
 }
 
 impl Retry {
+    /// As the settings say, until the run ends.
+    pub(crate) fn new(settings: &TargetSettings, shutdown: &Shutdown) -> Self {
+        Self {
+            max: Duration::from_secs_f64(settings.max_retry_seconds),
+            pause: PAUSE,
+            shutdown: shutdown.clone(),
+        }
+    }
+
     /// Writes `batch` with as many attempts as it takes.
     pub(crate) async fn write(
         &self,

@@ -125,6 +125,9 @@ impl Target {
                 Some(Command::Discover { format, .. }) => {
                     cli::discover(sink, &settings, context, *format).await
                 }
+                Some(Command::State { action, .. }) => {
+                    cli::state(sink, &settings, context, *action).await
+                }
                 Some(Command::Load {
                     dry_run: true,
                     format,

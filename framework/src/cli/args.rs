@@ -132,6 +132,15 @@ pub(crate) enum Command {
         #[arg(long, value_enum, ignore_case = true, default_value_t)]
         format: DiscoverFormat,
     },
+    /// Show or change the state that runs keep, for taps without an orchestrator
+    State {
+        /// What to do with it
+        #[arg(value_enum)]
+        action: StateAction,
+        /// Where settings come from.
+        #[command(flatten)]
+        config: ConfigOption,
+    },
     /// Write a completion script for a shell to stdout
     Completions {
         /// The shell
@@ -159,6 +168,17 @@ pub(crate) enum DiscoverFormat {
     Catalog,
     /// For reading in a terminal
     Text,
+}
+
+/// What to do with the state that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StateAction {
+    /// Print it: {} if there is none, so that a tap can be given the output
+    Get,
+    /// Take it from stdin
+    Set,
+    /// Remove it, so that the next run begins anew
+    Clear,
 }
 
 impl Args {
@@ -218,7 +238,8 @@ impl Args {
                 | Command::Verify { config, .. }
                 | Command::Migrate { config, .. }
                 | Command::Check { config }
-                | Command::Discover { config, .. },
+                | Command::Discover { config, .. }
+                | Command::State { config, .. },
             ) => &config.files[..],
             _ => &[],
         };
@@ -267,6 +288,7 @@ Examples:
   {name} verify --config config.json --input records.jsonl
   {name} check --config config.json
   {name} about --format markdown
+  tap-github --state <({name} state get --config config.json) | {name} --config config.json
 
 Output:
   stdout  one STATE a line, each printed once everything before it is safe

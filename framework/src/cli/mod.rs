@@ -3,8 +3,12 @@
 mod args;
 mod output;
 mod reports;
+mod state;
 mod table;
 
-pub(crate) use args::{Args, Command, DiscoverFormat, ReportFormat, completions, manual};
+pub(crate) use args::{
+    Args, Command, DiscoverFormat, ReportFormat, StateAction, completions, manual,
+};
 pub(crate) use output::{check, discover, offered, print, print_error};
 pub(crate) use reports::{migrate, migration, print_differences, print_forecasts};
+pub(crate) use state::state;

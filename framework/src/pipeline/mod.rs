@@ -32,7 +32,7 @@ use crate::metadata::Columns;
 use crate::metrics::Summary;
 use crate::plugin::ErasedSink;
 use crate::reader::Chunk;
-use crate::retry::{self, Retry};
+use crate::retry::Retry;
 use crate::run_error::RunError;
 use crate::shutdown::{Shutdown, Signal};
 use crate::sink::Ending;
@@ -114,11 +114,7 @@ impl Pipeline {
             mapper,
             columns,
         } = plan;
-        let retry = Retry {
-            max: Duration::from_secs_f64(settings.max_retry_seconds),
-            pause: retry::PAUSE,
-            shutdown: shutdown.clone(),
-        };
+        let retry = Retry::new(&settings, &shutdown);
         Self {
             intake: Intake::new(
                 columns,
@@ -190,7 +186,7 @@ impl Pipeline {
             // What the sink lost at its end nobody knows.
             self.emitter.discard();
         }
-        let emitted = self.emitter.finish();
+        let emitted = self.emitter.finish().await;
         read.and_then(|end| {
             drained?;
             kept?;
@@ -233,6 +229,7 @@ impl Pipeline {
         tokio::select! {
             biased;
             () = self.shutdown.wait() => return Ok(Turn::Stop),
+            kept = self.emitter.keep(), if self.emitter.is_keeping() => kept?,
             done = self.delivery.next(), if !self.delivery.is_idle() => self.settle(done)?,
             () = sleep_until(wake), if wake.is_some() => {}
             chunk = input.recv() => return Ok(chunk.map_or(Turn::End, Turn::Chunk)),

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::{
     CheckPlugin, DiscoverPlugin, EncoderPlugin, ErasedSink, MigratePlugin, PreviewPlugin,
-    SinkContext, SinkPlugin,
+    SinkContext, SinkPlugin, StatePlugin,
 };
 use crate::catalog::Catalog;
 use crate::check::Finding;
@@ -15,6 +15,7 @@ use crate::encoder::Encoder;
 use crate::migration::{Migrated, Migration};
 use crate::preview::{Differences, DryRun, Forecasts, Verification};
 use crate::sink::{Sink, SinkError};
+use crate::state_store::ErasedStateStore;
 
 type Operation<T> = fn(&Settings, SinkContext) -> BoxFuture<'static, Result<T, SinkError>>;
 
@@ -77,6 +78,7 @@ pub struct SinkEntry {
     pub(crate) open: Operation<Arc<dyn ErasedSink>>,
     pub(crate) check: Option<Operation<Vec<Finding>>>,
     pub(crate) discover: Option<Operation<Catalog>>,
+    pub(crate) open_state: Option<Operation<Option<Arc<dyn ErasedStateStore>>>>,
     pub(crate) dry_run: Option<OperationWith<Forecasts, Arc<dyn ErasedSink>>>,
     pub(crate) verify: Option<OperationWith<Differences, Arc<dyn ErasedSink>>>,
     pub(crate) migrate: Option<OperationWith<Migration, Migrated>>,
@@ -114,6 +116,7 @@ impl SinkEntry {
             },
             check: None,
             discover: None,
+            open_state: None,
             dry_run: None,
             verify: None,
             migrate: None,
@@ -136,6 +139,19 @@ impl SinkEntry {
         self.discover = Some(|settings, context| {
             let config = settings.section::<P::Config>();
             Box::pin(async move { P::discover(config.map_err(SinkError::config)?, context).await })
+        });
+        self
+    }
+
+    /// Adds what `P` offers as a [`StatePlugin`].
+    #[must_use]
+    pub const fn with_state<P: StatePlugin>(mut self) -> Self {
+        self.open_state = Some(|settings, context| {
+            let config = settings.section::<P::Config>();
+            Box::pin(async move {
+                let store = P::open_state(config.map_err(SinkError::config)?, context).await?;
+                Ok(store.map(|store| Arc::new(store) as Arc<dyn ErasedStateStore>))
+            })
         });
         self
     }

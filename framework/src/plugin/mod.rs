@@ -22,6 +22,7 @@ use crate::encoder::Encoder;
 use crate::migration::{Migrated, Migration};
 use crate::preview::Preview;
 use crate::sink::{Sink, SinkError};
+use crate::state_store::StateStore;
 
 /// A sink that can be chosen by name, and what it offers besides writing.
 ///
@@ -260,6 +261,24 @@ pub trait MigratePlugin: SinkPlugin {
         context: SinkContext,
         migration: Migration,
     ) -> impl Future<Output = Result<Migrated, SinkError>> + Send;
+}
+
+/// A sink whose destination can also keep the newest STATE: the command `state`, and every run where
+/// the settings ask for it. [`StateStore`] has an example of what it opens; it is registered by
+/// [`SinkEntry::with_state`].
+pub trait StatePlugin: SinkPlugin {
+    /// What keeps it.
+    type Store: StateStore;
+
+    /// Connects to where states are kept; `None` if the settings do not ask for it. Nothing must be
+    /// changed. It is opened besides the sink, and used until after that is closed.
+    ///
+    /// # Errors
+    /// If it cannot be used as the settings say.
+    fn open_state(
+        config: Self::Config,
+        context: SinkContext,
+    ) -> impl Future<Output = Result<Option<Self::Store>, SinkError>> + Send;
 }
 
 /// An encoder that can be chosen by name, in any sink that has a setting for it.

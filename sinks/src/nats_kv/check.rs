@@ -15,6 +15,7 @@ use super::bucket::{self, Bucket};
 use super::config::{NatsKvConfig, elsewhere};
 use super::connect::Connection;
 use super::dead_letter;
+use super::state;
 
 /// A key that no format writes, since it has no dot; legal, so that permissions count.
 const PROBE_KEY: &str = "target-nats-kv-check";
@@ -56,7 +57,56 @@ async fn look(connection: &Connection, config: &NatsKvConfig) -> Vec<Finding> {
     {
         findings.push(Finding::bad(error.to_string()));
     }
+    if let Some(name) = &config.state_bucket
+        && let Err(error) = look_at_state(connection, config, name, &mut findings).await
+    {
+        findings.push(Finding::bad(error.to_string()));
+    }
     findings
+}
+
+async fn look_at_state(
+    connection: &Connection,
+    config: &NatsKvConfig,
+    name: &str,
+    findings: &mut Vec<Finding>,
+) -> Result<(), SinkError> {
+    let Some(bucket) = Bucket::find(connection, name).await? else {
+        findings.push(if config.create_bucket {
+            Finding::warning(format!(
+                "state_bucket '{name}' does not exist; a run will create it, if the user may"
+            ))
+        } else {
+            Finding::bad(bucket::missing(name).to_string())
+        });
+        return Ok(());
+    };
+    bucket.require_usable()?;
+    findings.extend(state::warning(&bucket).map(Finding::warning));
+    let key = config.state_key.as_deref().unwrap_or(PROBE_KEY);
+    let request = format!(
+        "{}.STREAM.MSG.GET.{}",
+        connection.api_prefix, bucket.stream_name
+    );
+    let body = json!({"last_by_subj": format!("{}{key}", bucket.read_prefix)});
+    let read = ask(
+        connection,
+        &request,
+        HeaderMap::new(),
+        body.to_string().into(),
+    )
+    .await;
+    findings.push(verdict(
+        read.map(|_| ()),
+        format!("state_bucket '{name}' can be read"),
+        format!("state_bucket '{name}' cannot be read"),
+    ));
+    findings.push(verdict(
+        write(connection, &format!("{}{key}", bucket.write_prefix)).await,
+        format!("state_bucket '{name}' can be written"),
+        format!("state_bucket '{name}' cannot be written"),
+    ));
+    Ok(())
 }
 
 async fn look_at_buckets(

@@ -16,6 +16,7 @@
 //! | `preview`   | what a load would do, and whether it has done it                         |
 //! | `migrate`   | what the bucket holds, brought into another form                         |
 //! | `dead_letter` | records that cannot be loaded, in a stream of their own                |
+//! | `state`     | the newest STATE, in a bucket of its own                                 |
 //! | `error`     | what the server's refusals mean                                          |
 
 mod api;
@@ -37,6 +38,7 @@ mod read;
 mod scan;
 mod session;
 mod sink;
+mod state;
 mod write;
 
 use singer_target::catalog::Catalog;
@@ -45,17 +47,19 @@ use singer_target::config::{FilledIn, Given, Problem};
 use singer_target::migration::{Migrated, Migration};
 use singer_target::{
     CheckPlugin, DiscoverPlugin, MigratePlugin, PreviewPlugin, SinkContext, SinkEntry, SinkError,
-    SinkPlugin,
+    SinkPlugin, StatePlugin,
 };
 
 use config::NatsKvConfig;
 use preview::NatsKvPreview;
 pub use sink::NatsKv;
+pub use state::StateBucket;
 
 inventory::submit! {
     SinkEntry::of::<NatsKv>()
         .with_check::<NatsKv>()
         .with_discover::<NatsKv>()
+        .with_state::<NatsKv>()
         .with_preview::<NatsKv>()
         .with_migrate::<NatsKv>()
 }
@@ -89,6 +93,17 @@ impl CheckPlugin for NatsKv {
 impl DiscoverPlugin for NatsKv {
     async fn discover(config: NatsKvConfig, context: SinkContext) -> Result<Catalog, SinkError> {
         discover::discover(config, context).await
+    }
+}
+
+impl StatePlugin for NatsKv {
+    type Store = StateBucket;
+
+    async fn open_state(
+        config: NatsKvConfig,
+        context: SinkContext,
+    ) -> Result<Option<StateBucket>, SinkError> {
+        StateBucket::open(config, &context).await
     }
 }
 

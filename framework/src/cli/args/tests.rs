@@ -107,6 +107,7 @@ fn help() {
       about        Describe settings, capabilities and plugins
       check        Connect, and check permissions and settings; nothing is written
       discover     List the streams that the destination holds
+      state        Show or change the state that runs keep, for taps without an orchestrator
       completions  Write a completion script for a shell to stdout
       man          Write a manual page to stdout
 
@@ -163,6 +164,7 @@ fn help() {
       target-x verify --config config.json --input records.jsonl
       target-x check --config config.json
       target-x about --format markdown
+      tap-github --state <(target-x state get --config config.json) | target-x --config config.json
 
     Output:
       stdout  one STATE a line, each printed once everything before it is safe

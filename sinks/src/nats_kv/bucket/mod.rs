@@ -93,10 +93,38 @@ impl Bucket {
         config: &NatsKvConfig,
         name: &str,
     ) -> Result<Self, SinkError> {
-        let api_level = api_level(connection).await?;
         let mut wanted = settings::new_bucket(config, name);
+        let api_level = api_level(connection).await?;
         wanted.allow_batch_publish = api_level >= BATCHED_PUBLISHING;
-        let body = serde_json::to_value(&wanted).map_err(SinkError::permanent)?;
+        Self::create_as(connection, name, api_level, &wanted).await
+    }
+
+    /// Finds the bucket that keeps states, or creates it if the settings allow.
+    pub(super) async fn for_states(
+        connection: &Connection,
+        config: &NatsKvConfig,
+        name: &str,
+    ) -> Result<Self, SinkError> {
+        let bucket = match Self::find(connection, name).await? {
+            Some(bucket) => bucket,
+            None if config.create_bucket => {
+                let wanted = settings::bucket_for_states(config, name);
+                let api_level = api_level(connection).await?;
+                Self::create_as(connection, name, api_level, &wanted).await?
+            }
+            None => return Err(missing(name)),
+        };
+        bucket.require_usable()?;
+        Ok(bucket)
+    }
+
+    async fn create_as(
+        connection: &Connection,
+        name: &str,
+        api_level: u64,
+        wanted: &StreamConfig,
+    ) -> Result<Self, SinkError> {
+        let body = serde_json::to_value(wanted).map_err(SinkError::permanent)?;
         let subject = format!("STREAM.CREATE.{}", stream_name(name));
         match connection.api(&subject, &body).await {
             Ok(info) => {

@@ -45,6 +45,23 @@ pub(super) fn new_bucket(config: &NatsKvConfig, name: &str) -> StreamConfig {
     }
 }
 
+/// How many states of a pipeline a bucket for them keeps: the last one counts, those before it
+/// help to understand what happened.
+const STATES: i64 = 10;
+
+/// The settings of a new bucket for states. Of what the user wishes for records, only what keeps
+/// it safe counts.
+pub(super) fn bucket_for_states(config: &NatsKvConfig, name: &str) -> StreamConfig {
+    let safe = NatsKvConfig {
+        bucket_history: Some(STATES),
+        bucket_replicas: config.bucket_replicas,
+        bucket_placement_tags: config.bucket_placement_tags.clone(),
+        bucket_description: Some("The newest STATE of each Singer pipeline".to_owned()),
+        ..NatsKvConfig::default()
+    };
+    new_bucket(&safe, name)
+}
+
 fn storage(storage: BucketStorage) -> StorageType {
     match storage {
         BucketStorage::File => StorageType::File,

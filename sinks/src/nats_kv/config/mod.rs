@@ -20,6 +20,10 @@ use singer_target::config::Secret;
 /// Settings of the sink `nats-kv`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("dependentRequired" = {
+    "state_bucket": ["state_key"],
+    "state_key": ["state_bucket"],
+}))]
 #[non_exhaustive]
 pub struct NatsKvConfig {
     // --- Connection ---
@@ -140,6 +144,20 @@ pub struct NatsKvConfig {
     /// (the server's `max_payload`) ends the run; a file takes it.
     pub dead_letter_stream: Option<String>,
 
+    // --- State ---
+    /// Keep the newest STATE in this bucket too, under `state_key`, for taps that are run without
+    /// an orchestrator: `target-nats-kv state get` prints it. It is kept before it is printed. If
+    /// the bucket does not exist and `create_bucket` is true, it is created, with a history of 10
+    /// and as many replicas as a new bucket.
+    ///
+    /// Of two runs at once with the same key, the one that comes second with a STATE fails.
+    #[schemars(length(min = 1))]
+    pub state_bucket: Option<String>,
+    /// The key of the STATE in `state_bucket`: one for each pipeline, that is for each tap with its
+    /// configuration. Letters, digits, `_`, `-`, `/`, `=` and `.`.
+    #[schemars(length(min = 1), extend("examples" = ["shop.orders"]))]
+    pub state_key: Option<String>,
+
     // --- Keys ---
     /// What every key begins with, before the stream's name: letters, digits, `_`, `-`, `/`, `=`
     /// and `.`. Write the dot that shall separate it.
@@ -241,6 +259,8 @@ impl Default for NatsKvConfig {
             bucket_placement_tags: None,
             bucket_metadata: None,
             dead_letter_stream: None,
+            state_bucket: None,
+            state_key: None,
             key_prefix: String::new(),
             key_format: KeyFormat::default(),
             key_from: KeyFrom::default(),

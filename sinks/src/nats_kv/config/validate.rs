@@ -23,6 +23,7 @@ impl NatsKvConfig {
         self.check_subjects(&mut problems);
         self.check_bucket(&mut problems);
         self.check_dead_letter(&mut problems);
+        self.check_state(&mut problems);
         self.check_keys(&mut problems);
         self.check_writing(&mut problems);
         problems
@@ -159,6 +160,42 @@ impl NatsKvConfig {
                     "must have 1 to {MAX_STREAM_BYTES} characters: letters, digits, '_' and '-'"
                 ),
             ));
+        }
+    }
+
+    fn check_state(&self, problems: &mut Vec<Problem>) {
+        if let Some(bucket) = &self.state_bucket {
+            if bucket.len() > MAX_BUCKET_BYTES || !bucket.chars().all(is_bucket_character) {
+                problems.push(Problem::new(
+                    "state_bucket",
+                    "may only have letters, digits, '_' and '-'",
+                ));
+            }
+            if self.may_be_a_bucket_of_records(bucket) {
+                problems.push(Problem::new(
+                    "state_bucket",
+                    "is a bucket of records too; keep states in one of their own",
+                ));
+            }
+        }
+        if let Some(key) = &self.state_key
+            && (!key::is_legal(key) || key.split('.').any(str::is_empty))
+        {
+            problems.push(Problem::new(
+                "state_key",
+                "may only have letters, digits, '_', '-', '/', '=' and '.', no dot at an end and no \
+                 two in a row",
+            ));
+        }
+    }
+
+    fn may_be_a_bucket_of_records(&self, name: &str) -> bool {
+        match self.bucket.split_once(STREAM_PLACEHOLDER) {
+            None => self.bucket == name,
+            Some((before, after)) => {
+                let rest = name.strip_prefix(before);
+                rest.is_some_and(|rest| rest.ends_with(after))
+            }
         }
     }
 
