@@ -55,6 +55,12 @@ impl Frame {
                 == Some(key)
     }
 
+    /// Whether it is a marker that takes the place of a key's value in a bucket.
+    #[must_use]
+    pub fn is_deletion(&self) -> bool {
+        self.is_write() && String::from_utf8_lossy(&self.bytes).contains("\r\nKV-Operation:")
+    }
+
     /// Whether it is the server's acknowledgement of a write. Answers to reads have headers, and
     /// those of the JetStream API say what they are.
     #[must_use]
