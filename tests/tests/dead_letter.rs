@@ -408,23 +408,13 @@ async fn a_stream_that_cannot_keep_them() {
 
 #[test]
 fn there_is_one_place() {
-    let case = Case::new()
-        .set("on_invalid_record", "dead_letter")
-        .set("dead_letter_file", "dead.jsonl")
-        .set("dead_letter_stream", "dead");
-    let outcome = case.load("").exited(2);
-    assert!(
-        outcome.stderr.contains("only one of them"),
-        "{}",
-        outcome.stderr
-    );
-    let outcome = case
-        .set("dead_letter_file", Value::Null)
-        .set("dead_letter_stream", "a.b");
-    let outcome = outcome.load("").exited(2);
-    assert!(
-        outcome.stderr.contains("dead_letter_stream: must have"),
-        "{}",
-        outcome.stderr
-    );
+    let case = Case::new().set("on_invalid_record", "dead_letter");
+    for (file, stream, told) in [
+        (json!("dead.jsonl"), "dead", "only one of them"),
+        (Value::Null, "a.b", "dead_letter_stream: must have"),
+    ] {
+        let case = case.clone().set("dead_letter_file", file);
+        let outcome = case.set("dead_letter_stream", stream).load("").exited(2);
+        assert!(outcome.stderr.contains(told), "{}", outcome.stderr);
+    }
 }

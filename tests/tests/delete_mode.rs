@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use target_tests::bucket::Entry;
 use target_tests::case::Case;
+use target_tests::nats_server::NatsServer;
+use target_tests::proxy::{Fate, Proxy};
 use target_tests::singer::{record, schema, schema_with_bookmark, state};
+use target_tests::ways::at_once;
 
 const MODES: [&str; 3] = ["newer", "same", "full"];
 
@@ -28,59 +31,93 @@ fn operations(entries: &[Entry]) -> Vec<(&str, &str)> {
         .collect()
 }
 
+/// A deletion leaves a marker and the history of the key, a purge the marker alone.
 #[tokio::test]
-async fn delete_leaves_a_marker_and_the_history() {
-    for mode in MODES {
-        let case = Case::new()
-            .set("refresh_mode", mode)
-            .set("delete_mode", "delete");
-        let bucket = case.make_bucket().await;
-        let outcome = case
-            .load(input(&[
-                json!({"id": 1, "at": 1}),
-                json!({"id": 2, "at": 1}),
-                gone(json!({"id": 1, "at": 2, "secret": "x"})),
-            ]))
-            .success();
-        assert_eq!(outcome.states(), [json!({"n": 3})], "{mode}");
-        assert_eq!(bucket.keys().await, ["s.2"], "{mode}");
-        let mut messages = bucket.messages().await;
-        messages.sort_by_key(|entry| (entry.key.clone(), entry.revision));
-        assert_eq!(
-            operations(&messages),
-            [("s.1", "PUT"), ("s.1", "DEL"), ("s.2", "PUT")],
-            "{mode}"
-        );
-        assert!(messages[1].value.is_empty(), "{mode}");
-        // As a client of key/value buckets sees it.
-        assert!(bucket.store.get("s.1").await.expect("reads").is_none());
+async fn a_record_that_is_gone_leaves_a_marker() {
+    for (delete_mode, left) in [
+        (
+            "delete",
+            &[
+                ("s.1", "PUT"),
+                ("s.1", "DEL"),
+                ("s.2", "DEL"),
+                ("s.2", "PUT"),
+            ][..],
+        ),
+        (
+            "purge",
+            &[("s.1", "PURGE"), ("s.2", "PURGE"), ("s.2", "PUT")],
+        ),
+    ] {
+        for mode in MODES {
+            let case = Case::new()
+                .set("refresh_mode", mode)
+                .set("delete_mode", delete_mode);
+            let bucket = case.make_bucket().await;
+            let outcome = case
+                .load(input(&[
+                    json!({"id": 1, "at": 1}),
+                    gone(json!({"id": 1, "at": 2, "secret": "x"})),
+                    gone(json!({"id": 2, "at": 3})),
+                    json!({"id": 2, "at": 4}),
+                ]))
+                .success();
+            assert_eq!(outcome.states(), [json!({"n": 4})], "{mode}");
+            let mut messages = bucket.messages().await;
+            messages.sort_by_key(|entry| (entry.key.clone(), entry.revision));
+            assert_eq!(operations(&messages), left, "{mode}");
+            for marker in messages.iter().filter(|entry| entry.operation != "PUT") {
+                assert!(marker.value.is_empty(), "{mode}");
+            }
+            // As a client of key/value buckets sees it.
+            assert_eq!(bucket.keys().await, ["s.2"], "{mode}");
+            assert!(bucket.store.get("s.1").await.expect("reads").is_none());
+        }
     }
 }
 
-#[tokio::test]
-async fn purge_takes_the_history_too() {
-    for mode in MODES {
-        let case = Case::new()
+/// Deletions are lost, unanswered and written again as any write is: what is gone stays so.
+#[test]
+fn deletions_over_a_bad_network() {
+    const KEYS: u64 = 1_500;
+    let ways = [("newer", "delete"), ("same", "purge"), ("full", "delete")];
+    at_once(ways, async |(mode, delete_mode)| {
+        let server = NatsServer::start();
+        let proxy = Proxy::to(&server.url());
+        let case = Case::on(&server)
+            .set("url", proxy.url())
             .set("refresh_mode", mode)
-            .set("delete_mode", "purge");
+            .set("delete_mode", delete_mode)
+            .set("request_timeout_seconds", 1)
+            .set("batch_size_rows", 300);
         let bucket = case.make_bucket().await;
-        let _ = case
-            .load(input(&[
-                json!({"id": 1, "at": 1}),
-                json!({"id": 1, "at": 2}),
-                gone(json!({"id": 1, "at": 3})),
-                gone(json!({"id": 2, "at": 3})),
-                json!({"id": 2, "at": 4}),
-            ]))
-            .success();
-        let mut messages = bucket.messages().await;
-        messages.sort_by_key(|entry| (entry.key.clone(), entry.revision));
-        assert_eq!(
-            operations(&messages),
-            [("s.1", "PURGE"), ("s.2", "PURGE"), ("s.2", "PUT")],
-            "{mode}"
-        );
-    }
+        let (mut writes, mut acks) = (0, 0);
+        proxy.rule(move |frame| {
+            writes += usize::from(frame.is_write());
+            acks += usize::from(frame.is_ack());
+            if frame.is_write() && writes % 701 == 0 {
+                return Fate::Reset;
+            }
+            if frame.is_ack() && acks % 211 == 0 {
+                return Fate::Drop;
+            }
+            Fate::Pass
+        });
+        let loaded: Vec<_> = (0..KEYS).map(|id| json!({"id": id, "at": 1})).collect();
+        let deleted = (0..KEYS)
+            .step_by(2)
+            .map(|id| gone(json!({"id": id, "at": 2})));
+        let all: Vec<_> = loaded.iter().cloned().chain(deleted).collect();
+        let outcome = case.load(input(&all)).success();
+        assert_eq!(outcome.states().last(), Some(&json!({"n": all.len()})));
+        if mode != "full" {
+            // Again from an earlier state: none of these brings a key back.
+            let _ = case.load(input(&loaded)).success();
+        }
+        let mut left: Vec<_> = (1..KEYS).step_by(2).map(|id| format!("s.{id}")).collect();
+        left.sort();
+        assert_eq!(bucket.keys().await, left);
+    });
 }
 
 /// On servers that know nothing of fast ingest and of batched reads, and where the bucket keeps one

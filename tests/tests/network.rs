@@ -213,6 +213,25 @@ fn a_slow_network() {
     });
 }
 
+/// A batch takes longer than a request may, but something always arrives: nobody loses patience.
+#[test]
+fn answers_that_trickle_in_are_waited_for() {
+    at_once(["ack", "fast"], async |path| {
+        let scene = Scene::new(NEWEST, "full", path).await;
+        scene.every(4, Fate::Delay(Duration::from_millis(20)), |_| true);
+        let case = scene.case.clone().set("request_timeout_seconds", 2);
+        let workload = Workload::of(1_000);
+        let input = workload.input_from(0);
+        let outcome = case.set("batch_size_rows", 500).load(input);
+        assert!(
+            !outcome.stderr.contains("trying again"),
+            "{path}: {}",
+            outcome.stderr
+        );
+        workload.is_complete(&scene.bucket, outcome).await;
+    });
+}
+
 /// A write of key 1 stays on its way while the target gives up the connection, writes the record
 /// again and then a newer one. Then it arrives.
 async fn late_write(mode: &str, path: &str) -> Vec<Value> {

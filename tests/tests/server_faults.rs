@@ -35,6 +35,14 @@ fn start(case: &Case, workload: &Workload, records: u64) -> Running {
     run
 }
 
+/// Its writes are under way when this returns, and it waits for their acknowledgements.
+fn send_to_a_paused_server(run: &mut Running, server: &NatsServer, input: String) {
+    server.pause();
+    assert!(run.send(input));
+    // Longer than a batch waits for more records.
+    std::thread::sleep(Duration::from_secs(2));
+}
+
 /// The run has failed, and its last state is that behind so many records.
 fn failed_after(records: u64, outcome: Outcome, code: i32) -> Outcome {
     let outcome = outcome.exited(code);
@@ -51,8 +59,8 @@ fn a_server_that_is_killed_and_comes_back() {
             .set("write_path", path);
         let workload = workload(3_000);
         let mut run = start(&case, &workload, 1_000);
+        send_to_a_paused_server(&mut run, &server, workload.records(1_000..2_000));
         server.kill();
-        assert!(run.send(workload.records(1_000..2_000)));
         std::thread::sleep(Duration::from_secs(1));
         server.restart();
         assert!(run.send(workload.records(2_000..3_000)));
@@ -70,9 +78,10 @@ fn a_server_that_is_restarted_in_order() {
             .set("write_path", path);
         let workload = workload(2_000);
         let mut run = start(&case, &workload, 1_000);
+        send_to_a_paused_server(&mut run, &server, workload.records(1_000..2_000));
+        server.resume();
         server.stop();
         server.restart();
-        assert!(run.send(workload.records(1_000..2_000)));
         let outcome = run.finish();
         workload.is_complete(&case.bucket().await, outcome).await;
     });

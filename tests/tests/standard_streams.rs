@@ -28,22 +28,24 @@ async fn an_output_that_is_closed_fails_the_run() {
 /// States that nobody takes hold up no record, and when somebody does, the last one comes.
 #[tokio::test]
 async fn an_output_that_is_blocked_holds_up_no_records() {
-    let case = Case::new().set("state_interval_seconds", 0.01);
+    let case = Case::new()
+        .set("state_interval_seconds", 0.01)
+        .set("batch_wait_limit_seconds", 0);
     let bucket = case.make_bucket().await;
     let (reader, writer) = std::io::pipe().expect("there are pipes");
     let mut run = case.target().stdout(writer).spawn();
     // One of them is more than a pipe holds.
     let large = "x".repeat(200_000);
-    let mut input = start();
+    assert!(run.send(start()));
     for id in 0..20 {
-        input += &record("s", json!({"id": id}));
-        input += &state(json!({"n": id, "large": large}));
-    }
-    assert!(run.send(input));
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while bucket.writes().await < 20 {
-        assert!(Instant::now() < deadline, "the records wait for the states");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let state = state(json!({"n": id, "large": large}));
+        assert!(run.send(record("s", json!({"id": id})) + &state));
+        // One by one, so that each state is due before the next one comes.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while bucket.writes().await <= id {
+            assert!(Instant::now() < deadline, "the records wait for the states");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
     drop(run.take_stdin());
     let last = BufReader::new(reader).lines().map_while(Result::ok).last();

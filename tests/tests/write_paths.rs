@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use target_tests::bucket::{Bucket, jetstream};
 use target_tests::case::Case;
 use target_tests::nats_server::NatsServer;
+use target_tests::oracle::Workload;
 use target_tests::proxy::{Fate, From, Proxy};
 use target_tests::server_binary::OLDEST;
 use target_tests::singer::{record, schema, state};
+use target_tests::target::Outcome;
 use target_tests::ways::at_once;
 
 const PATHS: [&str; 2] = ["ack", "fast"];
@@ -19,56 +21,44 @@ fn start() -> String {
     schema("s", json!({"id": {"type": "integer"}}), &["id"])
 }
 
-fn records(ids: std::ops::Range<u64>) -> String {
-    let last = ids.end;
-    let records: String = ids
-        .map(|id| record("s", json!({"id": id, "n": id})))
-        .collect();
-    records + &state(json!({"loaded": last}))
+/// Records of which each key comes once, with a state after each so many.
+fn workload(records: u64, state_every: u64) -> Workload {
+    Workload {
+        state_every,
+        ..Workload::of(records).each_key_once()
+    }
 }
 
 fn full(case: Case, path: &str) -> Case {
     case.set("refresh_mode", "full").set("write_path", path)
 }
 
-/// Exactly the records up to `count` are there.
-async fn holds(bucket: &Bucket, count: u64) {
-    let contents = bucket.contents().await;
-    for id in 0..count {
-        let found = contents.get(&format!("s.{id}"));
-        assert!(
-            found.is_some_and(|value| value["n"] == id),
-            "record {id} is {found:?}"
-        );
-    }
-    assert_eq!(contents.len() as u64, count);
-}
-
-/// How many messages the server sent to inboxes while a load ran.
-async fn answers(case: &Case, input: &str) -> u64 {
+/// Loads, and counts the messages that the server sent to inboxes meanwhile.
+async fn answers(case: &Case, input: &str) -> (u64, Outcome) {
     let client = async_nats::connect(&case.url).await.expect("it runs");
     let _inboxes = client.subscribe("_INBOX.>").await.expect("permitted");
     client.flush().await.expect("connected");
     let case = case.clone();
     let input = input.to_owned();
-    tokio::task::spawn_blocking(move || case.load(input).success())
-        .await
-        .expect("it ended");
+    let load = tokio::task::spawn_blocking(move || case.load(input).success());
+    let outcome = load.await.expect("it ended");
     // All that the server sent us before its answer to this has arrived then.
     client.flush().await.expect("connected");
-    client.statistics().in_messages.load(Ordering::Relaxed)
+    let answers = client.statistics().in_messages.load(Ordering::Relaxed);
+    (answers, outcome)
 }
 
 #[tokio::test]
 async fn both_paths_write_the_same_and_one_of_them_with_few_acks() {
     let server = NatsServer::start();
-    let input = start() + &records(0..5_000);
+    let workload = workload(5_000, 5_000);
+    let input = workload.input_from(0);
     for (path, most) in [("ack", u64::MAX), ("fast", 1_000), ("auto", 1_000)] {
         let case = full(Case::on(&server), path);
-        let answers = answers(&case, &input).await;
+        let (answers, outcome) = answers(&case, &input).await;
         assert!(answers <= most, "{path}: {answers} answers");
         assert!(path != "ack" || answers >= 5_000, "{path}: {answers}");
-        holds(&case.bucket().await, 5_000).await;
+        workload.is_complete(&case.bucket().await, outcome).await;
     }
 }
 
@@ -103,18 +93,19 @@ async fn values_of_one_key_keep_their_order() {
 #[tokio::test]
 async fn a_tap_that_pauses_for_long() {
     let server = NatsServer::start();
+    let workload = workload(3_000, 1_500);
     for path in PATHS {
         let case = full(Case::on(&server), path);
         let mut run = case.target().spawn();
-        assert!(run.send(start() + &records(0..1_500)));
-        assert_eq!(run.state(), json!({"loaded": 1_500}));
+        assert!(run.send(workload.schema() + &workload.records(0..1_500)));
+        workload.reaches(&mut run, 1_500);
         if path == "fast" {
             tokio::time::sleep(Duration::from_secs(12)).await;
         }
-        assert!(run.send(records(1_500..3_000)));
+        assert!(run.send(workload.records(1_500..3_000)));
         let outcome = run.finish().success();
         assert!(!outcome.stderr.contains("WARN"), "{}", outcome.stderr);
-        holds(&case.bucket().await, 3_000).await;
+        workload.is_complete(&case.bucket().await, outcome).await;
     }
 }
 
@@ -126,9 +117,10 @@ async fn a_batch_that_the_server_has_forgotten() {
     let case = full(Case::on(&server), "fast")
         .set("url", proxy.url())
         .set("request_timeout_seconds", 60);
+    let workload = workload(1_000, 10);
     let mut run = case.target().spawn();
-    assert!(run.send(start() + &records(0..10)));
-    assert_eq!(run.state(), json!({"loaded": 10}));
+    assert!(run.send(workload.schema() + &workload.records(0..10)));
+    workload.reaches(&mut run, 10);
     let mut writes = 0;
     let (holding, held) = std::sync::mpsc::channel();
     proxy.rule(move |frame| {
@@ -142,15 +134,14 @@ async fn a_batch_that_the_server_has_forgotten() {
             _ => Fate::Pass,
         }
     });
-    assert!(run.send(records(10..1_000)));
+    assert!(run.send(workload.records(10..1_000)));
     held.recv_timeout(Duration::from_secs(30))
         .expect("it writes");
     tokio::time::sleep(Duration::from_secs(12)).await;
     proxy.pass();
     let outcome = run.finish().success();
     assert!(outcome.stderr.contains("10208"), "{}", outcome.stderr);
-    assert_eq!(outcome.states().last(), Some(&json!({"loaded": 1_000})));
-    holds(&case.bucket().await, 1_000).await;
+    workload.is_complete(&case.bucket().await, outcome).await;
 }
 
 #[test]
@@ -158,19 +149,19 @@ fn a_server_that_is_killed_in_the_middle() {
     at_once(PATHS, async |path| {
         let mut server = NatsServer::start();
         let case = full(Case::on(&server), path);
+        let workload = workload(6_000, 500);
         let mut run = case.target().spawn();
-        assert!(run.send(start()));
+        assert!(run.send(workload.schema()));
         for part in 0..12 {
-            assert!(run.send(records(part * 500..(part + 1) * 500)));
+            assert!(run.send(workload.records(part * 500..(part + 1) * 500)));
             if part % 4 == 3 {
                 run.state();
                 server.kill();
                 server.restart();
             }
         }
-        let outcome = run.finish().success();
-        assert_eq!(outcome.states().last(), Some(&json!({"loaded": 6_000})));
-        holds(&case.bucket().await, 6_000).await;
+        let outcome = run.finish();
+        workload.is_complete(&case.bucket().await, outcome).await;
     });
 }
 
@@ -178,20 +169,20 @@ fn a_server_that_is_killed_in_the_middle() {
 #[tokio::test]
 async fn a_value_that_is_too_large() {
     let server = NatsServer::start();
+    let workload = workload(500, 500);
     for path in PATHS {
         let case = full(Case::on(&server), path)
             .set("bucket_max_value_size", 1_000)
             .set("on_invalid_record", "skip");
-        let mut input = start() + &records(0..500);
+        let mut input = workload.input_from(0);
         input += &record("s", json!({"id": 500, "text": "x".repeat(2_000)}));
-        let outcome = case.load(input + &state(json!({"n": 1}))).success();
-        assert_eq!(outcome.states().last(), Some(&json!({"n": 1})));
+        let outcome = case.load(input + &state(json!({"done": 500}))).success();
         assert!(
             outcome.stderr.contains("max_value_size"),
             "{}",
             outcome.stderr
         );
-        holds(&case.bucket().await, 500).await;
+        workload.is_complete(&case.bucket().await, outcome).await;
     }
 }
 
@@ -201,7 +192,7 @@ async fn a_bucket_that_is_full() {
     let server = NatsServer::start();
     for path in PATHS {
         let case = full(Case::on(&server), path).set("bucket_max_bytes", 64 * 1024);
-        let outcome = case.load(start() + &records(0..5_000)).exited(1);
+        let outcome = case.load(workload(5_000, 5_000).input_from(0)).exited(1);
         assert!(outcome.stderr.contains("max_bytes"), "{}", outcome.stderr);
         assert_eq!(outcome.states(), Vec::<Value>::new());
     }
@@ -210,11 +201,12 @@ async fn a_bucket_that_is_full() {
 #[tokio::test]
 async fn records_that_expire() {
     let server = NatsServer::start();
+    let workload = workload(1_500, 1_500);
     for path in PATHS {
         let case = full(Case::on(&server), path).set("record_ttl_seconds", 3_600);
-        let _ = case.load(start() + &records(0..1_500)).success();
+        let outcome = case.load(workload.input_from(0));
         let bucket = case.bucket().await;
-        holds(&bucket, 1_500).await;
+        workload.is_complete(&bucket, outcome).await;
         for entry in bucket.latest().await.into_values() {
             assert_eq!(entry.ttl.as_deref(), Some("3600s"));
         }
@@ -226,31 +218,33 @@ async fn records_that_expire() {
 async fn a_bucket_that_no_longer_takes_batches() {
     let server = NatsServer::start();
     let case = full(Case::on(&server), "fast");
+    let workload = workload(6_000, 2_000);
     let mut run = case.target().spawn();
-    assert!(run.send(start() + &records(0..2_000)));
+    assert!(run.send(workload.schema() + &workload.records(0..2_000)));
     run.state();
     let context = jetstream(&case.url).await;
     let mut config = case.bucket().await.config().await;
     assert!(config.allow_batch_publish, "new buckets have it");
     config.allow_batch_publish = false;
     context.update_stream(config).await.expect("it may change");
-    assert!(run.send(records(2_000..6_000)));
+    assert!(run.send(workload.records(2_000..6_000)));
     let outcome = run.finish().success();
     assert!(
         outcome.stderr.contains("fast ingest does not work"),
         "{}",
         outcome.stderr
     );
-    holds(&case.bucket().await, 6_000).await;
+    workload.is_complete(&case.bucket().await, outcome).await;
 }
 
 #[tokio::test]
 async fn a_bucket_that_is_made_again_during_the_run() {
     let server = NatsServer::start();
+    let workload = workload(3_000, 1_000);
     for path in PATHS {
         let case = full(Case::on(&server), path);
         let mut run = case.target().spawn();
-        assert!(run.send(start() + &records(0..1_000)));
+        assert!(run.send(workload.schema() + &workload.records(0..1_000)));
         run.state();
         let context = jetstream(&case.url).await;
         let config = case.bucket().await.config().await;
@@ -259,7 +253,7 @@ async fn a_bucket_that_is_made_again_during_the_run() {
             .await
             .expect("it exists");
         context.create_stream(config).await.expect("it is gone");
-        run.send(records(1_000..3_000));
+        run.send(workload.records(1_000..3_000));
         let outcome = run.finish().exited(1);
         assert!(
             outcome.stderr.contains("created again"),
@@ -292,7 +286,8 @@ async fn plain_bucket(case: &Case) -> Bucket {
 async fn existing_buckets_are_left_as_they_are_unless_they_shall_be_tuned() {
     let case = full(Case::new(), "auto");
     let before = plain_bucket(&case).await.config().await;
-    let _ = case.load(start() + &records(0..10)).success();
+    let input = workload(10, 10).input_from(0);
+    let _ = case.load(&input).success();
     let bucket = case.bucket().await;
     assert_eq!(bucket.config().await, before);
     let outcome = full(case.clone(), "fast").load(start()).exited(2);
@@ -300,7 +295,7 @@ async fn existing_buckets_are_left_as_they_are_unless_they_shall_be_tuned() {
         assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
     }
     let tuned = full(case, "fast").set("tune_bucket", true);
-    let _ = tuned.load(start() + &records(0..10)).success();
+    let _ = tuned.load(&input).success();
     let mut after = bucket.config().await;
     assert!(after.allow_direct && after.allow_batch_publish);
     (after.allow_direct, after.allow_batch_publish) = (false, false);
@@ -313,8 +308,9 @@ async fn existing_buckets_are_left_as_they_are_unless_they_shall_be_tuned() {
 async fn an_old_server_has_one_path() {
     let server = NatsServer::builder().version(OLDEST).start();
     let case = full(Case::on(&server), "auto");
-    let _ = case.load(start() + &records(0..2_000)).success();
-    holds(&case.bucket().await, 2_000).await;
+    let workload = workload(2_000, 2_000);
+    let outcome = case.load(workload.input_from(0));
+    workload.is_complete(&case.bucket().await, outcome).await;
     let outcome = full(case, "fast").load(start()).exited(2);
     for part in ["write_path", "2.14"] {
         assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
@@ -327,6 +323,10 @@ async fn an_old_server_has_one_path() {
 async fn conflicts_in_a_bucket_with_batches() {
     let server = NatsServer::start();
     let case = Case::on(&server).set("write_path", "fast");
+    let records = |ids: std::ops::Range<u64>| {
+        let records = ids.map(|id| record("s", json!({"id": id, "n": id})));
+        records.collect::<String>() + &state(json!({"n": 1}))
+    };
     let mut run = case.target().spawn();
     assert!(run.send(start() + &records(0..1)));
     run.state();

@@ -41,6 +41,8 @@ mod sink;
 mod state;
 mod write;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use singer_target::catalog::Catalog;
 use singer_target::check::Finding;
 use singer_target::config::{FilledIn, Given, Problem};
@@ -126,4 +128,9 @@ impl MigratePlugin for NatsKv {
     ) -> Result<Migrated, SinkError> {
         migrate::migrate(config, context, migration).await
     }
+}
+
+/// Nothing panics between two states, so a poisoned lock holds good data.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

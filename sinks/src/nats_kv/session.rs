@@ -2,7 +2,7 @@
 //! that are open.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use singer_target::{Encoders, SinkContext, SinkError, Stream};
 
@@ -94,7 +94,7 @@ impl<T: AsRef<StreamRules>> Session<T> {
     }
 
     fn streams(&self) -> MutexGuard<'_, HashMap<String, Arc<T>>> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+        super::lock(&self.streams)
     }
 
     /// The Python target wrote null keys as `None`.

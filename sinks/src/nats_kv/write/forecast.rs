@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use singer_target::value::{Tape, Value};
@@ -12,6 +12,7 @@ use singer_target::{Batch, Foreseen, Held};
 use super::super::compare::{Candidate, Standing, Verdict};
 use super::super::config::RefreshMode;
 use super::super::error::Failure;
+use super::super::lock;
 use super::super::read::{Content, Found, Reader};
 use super::chains::Write;
 use super::prepare::{Limit, Prepared};
@@ -302,8 +303,4 @@ fn kept(standing: Option<Standing>, removes: bool) -> Foreseen {
         None if removes => Foreseen::Unchanged,
         Some(Standing::Newer) | None => Foreseen::Outdated,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

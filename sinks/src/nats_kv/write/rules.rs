@@ -1,7 +1,7 @@
 //! What the settings and the SCHEMA say of one stream: the keys of its records, how they compare
 //! with what is stored, and how they are written.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use singer_target::value::{Tape, Value};
 use singer_target::{Batch, Encoder, Encoders, SinkError, Stream};
@@ -9,6 +9,7 @@ use singer_target::{Batch, Encoder, Encoders, SinkError, Stream};
 use super::super::compare::Comparison;
 use super::super::config::{DeleteMode, NatsKvConfig, RefreshMode, ReviveDeleted};
 use super::super::key::{Collisions, KeyRules, KeyWriter};
+use super::super::lock;
 use super::super::read::{Content, Found};
 use super::form::Form;
 use super::prepare::{Limit, Prepared};
@@ -68,10 +69,7 @@ impl StreamRules {
 
     /// The records of a batch as they would be sent.
     pub(super) fn prepare(&self, batch: &Batch, limit: Limit) -> Prepared {
-        let mut collisions = self
-            .collisions
-            .as_ref()
-            .map(|all| all.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut collisions = self.collisions.as_deref().map(lock);
         Prepared::new(
             batch,
             &*self.encoder,

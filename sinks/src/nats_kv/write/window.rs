@@ -11,7 +11,7 @@
 mod pace;
 mod table;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::{Client, Message, Subject, Subscriber};
@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::super::error::Failure;
+use super::super::lock;
 use super::answer::{self, Answer};
 use pace::Pace;
 use table::{Table, Token};
@@ -40,11 +41,6 @@ struct Shared {
     table: Mutex<Table>,
     /// Told when places become free. Only the round whose turn it is waits for it.
     freed: Notify,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics between two states, so a poisoned lock holds good data.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Window {

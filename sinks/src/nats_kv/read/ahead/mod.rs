@@ -18,11 +18,12 @@ mod touched;
 mod trend;
 mod witness;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::task::JoinHandle;
 
 use super::super::error::Failure;
+use super::super::lock;
 use super::{Found, Reader};
 pub(in super::super) use feed::CONSUMER;
 use feed::{Feed, Source};
@@ -257,25 +258,41 @@ impl Reading {
         page: usize,
         touched: &Mutex<Touched>,
     ) -> Result<Taken, Failure> {
+        let mut values = Vec::with_capacity(keys.len());
+        for key in keys {
+            values.push(self.value(key, page, touched).await?);
+        }
+        self.shelf.tidy(page * PAGES);
+        let oldest = self.shelf.oldest_page().unwrap_or(self.feed.page());
+        let taken = self.current(keys, values, &mut lock(touched), oldest);
+        // It comes while these are used.
+        self.ask(page, touched).await?;
+        Ok(taken)
+    }
+
+    /// Those of the values that this run has not written over since they were asked for. Nobody
+    /// will ask for values of pages before the `oldest`.
+    fn current(
+        &self,
+        keys: &[&str],
+        values: Vec<Option<(u64, Found)>>,
+        touched: &mut Touched,
+        oldest: u64,
+    ) -> Taken {
         let mut taken = Taken {
             epoch: self.epoch,
             found: Vec::with_capacity(keys.len()),
             missed: Vec::new(),
         };
-        for (at, key) in keys.iter().enumerate() {
-            let value = self.value(key, page, touched).await?;
-            let value = value.filter(|(page, _)| !lock(touched).outdates(*page, key));
+        for (at, (key, value)) in keys.iter().zip(values).enumerate() {
+            let value = value.filter(|(page, _)| !touched.outdates(*page, key));
             if value.is_none() {
                 taken.missed.push(at);
             }
             taken.found.push(value.map(|(_, found)| found));
         }
-        self.shelf.tidy(page * PAGES);
-        let oldest = self.shelf.oldest_page().unwrap_or(self.feed.page());
-        lock(touched).forget_before(oldest);
-        // It comes while these are used.
-        self.ask(page, touched).await?;
-        Ok(taken)
+        touched.forget_before(oldest);
+        taken
     }
 
     async fn value(
@@ -305,9 +322,4 @@ impl Reading {
         }
         Ok(())
     }
-}
-
-fn lock(touched: &Mutex<Touched>) -> MutexGuard<'_, Touched> {
-    // Nothing panics between two states, so a poisoned lock holds good data.
-    touched.lock().unwrap_or_else(PoisonError::into_inner)
 }

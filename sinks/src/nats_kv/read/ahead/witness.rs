@@ -8,10 +8,11 @@ mod account;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
+use super::super::super::lock;
 use account::Account;
 
 /// What a stream says of itself at one moment.
@@ -147,8 +148,7 @@ impl Witness {
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
-        // Nothing panics between two states, so a poisoned lock holds good data.
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.notes)
     }
 }
 
