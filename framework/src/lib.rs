@@ -88,8 +88,10 @@ mod state;
 mod state_store;
 mod stream;
 mod stream_end;
+mod table;
 mod target;
 mod telemetry;
+mod terminal;
 mod validate;
 pub mod value;
 

@@ -25,6 +25,7 @@ use crate::run_error::RunError;
 use crate::shutdown::Shutdown;
 use crate::sink::SinkError;
 use crate::state_store::{ErasedStateStore, Keeper};
+use crate::terminal::{Above, LiveLine};
 
 /// What a run is made of.
 pub(crate) struct Load<'a> {
@@ -60,18 +61,22 @@ impl Load<'_> {
         };
         let lines = reader::spawn(input, target.max_line_bytes)?;
         let keeper = store.map(|store| Keeper::new(store, Retry::new(&target, &shutdown)));
-        let emitter = emitter(&target, io::stdout())?.keeping(keeper);
+        let emitter = emitter(&target, Above(io::stdout()))?.keeping(keeper);
         let plan = self.plan(target)?;
         let pipeline = Pipeline::new(plan, sink, emitter, dead_letter, shutdown.clone());
         let summary = pipeline.summary();
         let reports = Reports::start(summary.clone(), &settings.section()?).await?;
+        let live = LiveLine::start(&summary);
         let outcome = pipeline.run(lines).await;
         let progress = match outcome {
             Ok(End::Complete) => Progress::Succeeded,
             _ => Progress::Ended,
         };
         reports.finish(progress).await;
-        summary.log();
+        match live {
+            Some(live) => live.finish(),
+            None => summary.log(),
+        }
         end(target_name, outcome, &shutdown)
     }
 
@@ -130,7 +135,9 @@ impl Load<'_> {
         let emitter = emitter(&target, io::sink())?;
         let pipeline = Pipeline::new(self.plan(target)?, sink, emitter, None, shutdown.clone());
         let summary = pipeline.summary();
+        let live = LiveLine::start(&summary);
         let outcome = pipeline.run(lines).await;
+        drop(live);
         Ok((end(target_name, outcome, &shutdown)?, summary))
     }
 

@@ -4,7 +4,6 @@ mod args;
 mod output;
 mod reports;
 mod state;
-mod table;
 
 pub(crate) use args::{
     Args, Command, DiscoverFormat, ReportFormat, StateAction, completions, manual,

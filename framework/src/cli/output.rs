@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::DiscoverFormat;
-use super::table::{printable, row, table};
 use crate::catalog::Catalog;
 use crate::check::Verdict;
 use crate::config::Settings;
 use crate::plugin::{SinkContext, SinkEntry};
 use crate::run_error::RunError;
 use crate::sink::SinkError;
+use crate::table::{printable, row, table};
 use crate::telemetry;
 
 /// Prints to standard output. A reader who has seen enough, such as `head`, is no failure.

@@ -8,13 +8,13 @@ use serde_json::json;
 
 use super::ReportFormat;
 use super::output::{offered, print, print_json};
-use super::table::{printable, row, table};
 use crate::config::Settings;
 use crate::migration::{self, Migrated, Migration};
 use crate::plugin::{SinkContext, SinkEntry};
 use crate::preview::{Forecast, Kind, Verified};
 use crate::run_error::RunError;
 use crate::sink::SinkError;
+use crate::table::{printable, row, table};
 
 /// Prints what a load would do.
 pub(crate) fn print_forecasts(

@@ -1,6 +1,7 @@
 //! Counts of a run, by stream.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use crate::stream::Stream;
 pub(crate) struct Summary {
     started: Instant,
     streams: Arc<Mutex<BTreeMap<String, Counts>>>,
+    /// When the newest STATE became true, in milliseconds since the start; 0 for none.
+    state: Arc<AtomicU64>,
 }
 
 /// The counts of a stream. Of the records that were read, each is in the end written, unchanged,
@@ -46,11 +49,25 @@ pub(crate) struct Counts {
     pub(crate) slowest: Duration,
 }
 
+impl Counts {
+    /// Records that are stored, or need not be.
+    pub(crate) fn loaded(&self) -> u64 {
+        self.written + self.unchanged + self.deleted
+    }
+
+    /// Records that were read and of which nothing is known yet.
+    pub(crate) fn in_flight(&self) -> u64 {
+        let settled = self.loaded() + self.filtered + self.rejected;
+        self.read.saturating_sub(settled)
+    }
+}
+
 impl Default for Summary {
     fn default() -> Self {
         Self {
             started: Instant::now(),
             streams: Arc::default(),
+            state: Arc::default(),
         }
     }
 }
@@ -118,6 +135,22 @@ impl Summary {
         self.count(stream, |counts| counts.swept += records);
     }
 
+    /// A STATE has become true.
+    pub(crate) fn state(&self) {
+        let since = self.started.elapsed().as_millis();
+        let since = u64::try_from(since).unwrap_or(u64::MAX).max(1);
+        self.state.store(since, Ordering::Relaxed);
+    }
+
+    /// How long ago the newest STATE became true, if there was one.
+    pub(crate) fn state_age(&self) -> Option<Duration> {
+        let since = match self.state.load(Ordering::Relaxed) {
+            0 => return None,
+            since => Duration::from_millis(since),
+        };
+        Some(self.started.elapsed().saturating_sub(since))
+    }
+
     /// Whether records of the stream were not loaded.
     pub(crate) fn lost(&self, stream: &Stream) -> bool {
         let streams = self.streams();
@@ -143,10 +176,7 @@ impl Summary {
     /// Says how far the run is.
     pub(crate) fn log_progress(&self) {
         let streams = self.streams();
-        let settled = streams
-            .values()
-            .map(|counts| counts.written + counts.unchanged + counts.deleted);
-        let records: u64 = settled.sum();
+        let records: u64 = streams.values().map(Counts::loaded).sum();
         tracing::info!(records, seconds = self.seconds(), "loading");
     }
 
@@ -191,7 +221,7 @@ impl Summary {
     }
 
     /// How long the run has taken.
-    pub(super) fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
     }
 }

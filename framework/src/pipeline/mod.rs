@@ -37,6 +37,7 @@ use crate::run_error::RunError;
 use crate::shutdown::{Shutdown, Signal};
 use crate::sink::Ending;
 use crate::state::Ledger;
+use crate::terminal;
 
 use delivery::Delivery;
 use intake::Intake;
@@ -233,7 +234,7 @@ impl Pipeline {
             done = self.delivery.next(), if !self.delivery.is_idle() => self.settle(done)?,
             () = sleep_until(wake), if wake.is_some() => {}
             chunk = input.recv() => return Ok(chunk.map_or(Turn::End, Turn::Chunk)),
-            _ = self.progress.tick() => self.summary.log_progress(),
+            _ = self.progress.tick() => self.report_progress(),
         }
         Ok(Turn::Nothing)
     }
@@ -308,7 +309,15 @@ impl Pipeline {
     /// Hands the newest STATE that is true to the emitter.
     fn collect_state(&mut self) {
         if let Some(state) = self.ledger.take_printable() {
+            self.summary.state();
             self.emitter.push(state);
+        }
+    }
+
+    fn report_progress(&self) {
+        // A live line says more.
+        if !terminal::is_live() {
+            self.summary.log_progress();
         }
     }
 

@@ -18,6 +18,7 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{ConfigError, Environment, variable};
 use crate::metrics;
+use crate::terminal::{self, Above};
 use sdk_config::SdkConfig;
 use singer::Singer;
 
@@ -95,12 +96,22 @@ pub(crate) fn init(
     options: LogOptions,
     environment: &Environment,
 ) -> Result<(), ConfigError> {
-    let choice = Choice::of(target_name, options, environment)?;
-    let stderr = std::io::stderr();
-    let ansi = stderr.is_terminal() && environment.get("NO_COLOR").is_none();
+    let mut choice = Choice::of(target_name, options, environment)?;
+    let is_terminal = std::io::stderr().is_terminal();
+    let ansi = is_terminal && environment.get("NO_COLOR").is_none();
+    if is_terminal && choice.format == LogFormat::Text && choice.level >= Level::Info {
+        terminal::enliven();
+        // They are for programs, and whoever debugs wants to see all.
+        choice.metrics &= choice.level > Level::Info;
+    }
     let own_crate = target_name.replace('-', "_");
     let own = crates.iter().copied().chain([own_crate.as_str()]);
-    let lines = lines(choice.format, target_name, ansi, std::io::stderr);
+    let lines = lines(
+        choice.format,
+        target_name,
+        ansi,
+        || Above(std::io::stderr()),
+    );
     let layer = lines.with_filter(targets(&choice, own));
     let _ = FORMAT.set(choice.format);
     // A program that embeds the framework may have set its own, which then stays.

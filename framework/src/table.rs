@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 /// Lines up rows of cells, the first of which are the headings. A column whose cells below the
 /// heading are all numbers is aligned to the right.
-pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let is_number = |cell: &String| !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit());
     let columns: [(usize, bool); N] = std::array::from_fn(|column| {
         let widths = rows.iter().map(|row| row[column].chars().count());
@@ -32,12 +32,12 @@ pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
 }
 
 /// The cells of a row.
-pub(super) fn row<const N: usize>(cells: [&dyn Display; N]) -> [String; N] {
+pub(crate) fn row<const N: usize>(cells: [&dyn Display; N]) -> [String; N] {
     cells.map(|cell| printable(&cell.to_string()))
 }
 
 /// Names come from the tap; a terminal must not obey them.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let visible = |c: char| {
         if c.is_control() {
             char::REPLACEMENT_CHARACTER
