@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::about::{About, PluginInfo, TargetInfo};
+use crate::catalog::Discovery;
 use crate::cli::{self, Args, Command};
 use crate::config::{Environment, Settings, SettingsSchema, Sources};
 use crate::load::Load;
@@ -122,8 +123,9 @@ impl Target {
             };
             match &args.command {
                 Some(Command::Check { .. }) => cli::check(sink, &settings, context).await,
-                Some(Command::Discover { format, .. }) => {
-                    cli::discover(sink, &settings, context, *format).await
+                Some(Command::Discover { format, sample, .. }) => {
+                    let discovery = Discovery { sample: *sample };
+                    cli::discover(sink, &settings, context, discovery, *format).await
                 }
                 Some(Command::State { action, .. }) => {
                     cli::state(sink, &settings, context, *action).await

@@ -1,9 +1,13 @@
 //! What `discover` tells of a bucket and `check` of a server. Neither changes anything.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use serde_json::{Value, json};
 use target_tests::bucket::Bucket;
 use target_tests::case::Case;
 use target_tests::nats_server::NatsServer;
+use target_tests::python;
 use target_tests::server_binary::{NEWEST, OLDEST};
 use target_tests::singer::{record, schema};
 use target_tests::target::{Outcome, Target};
@@ -84,6 +88,81 @@ async fn discover_prints_text() {
             .any(|line| line.contains("people") && line.contains('3')),
         "{text}"
     );
+}
+
+/// What is printed is read by the class that taps of the SDK read catalogs with.
+#[tokio::test]
+async fn the_sdk_reads_the_catalog() {
+    const READ: &str = "
+import json, sys
+from singer_sdk.singerlib import Catalog
+catalog = Catalog.from_dict(json.load(sys.stdin))
+print(json.dumps({name: [entry.key_properties, entry.metadata.root.table_key_properties,
+    sorted(entry.schema.to_dict()['properties'])] for name, entry in catalog.items()}))
+";
+    let (case, _) = filled().await;
+    let catalog = run(&case, &["discover"]).success().stdout;
+    let mut sdk = Command::new(python::installed("tap").join("python"))
+        .args(["-c", READ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Python starts");
+    let mut input = sdk.stdin.take().expect("piped");
+    input.write_all(catalog.as_bytes()).expect("it reads");
+    drop(input);
+    let output = sdk.wait_with_output().expect("it ends");
+    let read: Value = serde_json::from_slice(&output.stdout).expect("it has read the catalog");
+    let times = ["_sdc_extracted_at", "_sdc_received_at"];
+    assert_eq!(
+        read,
+        json!({
+            "cities": [["code"], ["code"], [times[0], times[1], "code", "size"]],
+            "people": [["id"], ["id"], [times[0], times[1], "id", "name"]],
+        })
+    );
+}
+
+/// Keys are counted without their values; the sample is of the newest ones.
+#[tokio::test]
+async fn a_sample_of_the_values() {
+    let case = Case::new();
+    let records: String = (0..50)
+        .map(|id| record("s", json!({"id": id, format!("only_{}", id / 25): 1})))
+        .collect();
+    let _ = case
+        .load(schema("s", json!({"id": {}}), &["id"]) + &records)
+        .success();
+    for (sample, properties) in [("0", 0), ("10", 4), ("50", 5), ("1000", 5)] {
+        let outcome = run(&case, &["discover", "--sample", sample]).success();
+        let catalog: Value = serde_json::from_str(&outcome.stdout).expect("a catalog");
+        let stream = &catalog["streams"][0];
+        assert_eq!(stream["row_count"], 50, "{sample}");
+        let known = stream["schema"]["properties"]
+            .as_object()
+            .map_or(0, |all| all.len());
+        assert_eq!(known, properties, "{sample}");
+    }
+}
+
+/// `migrate` reads what `discover` prints.
+#[tokio::test]
+async fn the_catalog_tells_migrate_the_key_properties() {
+    let case = Case::new().set("key_format", "legacy");
+    let input = schema("s", json!({"a": {}, "b": {}}), &["a", "b"])
+        + &record("s", json!({"a": 1, "b": "x"}))
+        + &record("s", json!({"a": 2, "b": "y"}));
+    let _ = case.load(input).success();
+    let catalog = run(&case, &["discover"]).success().stdout;
+    let outcome = case
+        .clone()
+        .set("key_format", "escaped")
+        .target()
+        .file("catalog.json", &catalog)
+        .args(["migrate", "--catalog", "catalog.json"])
+        .run("");
+    let _ = outcome.success();
+    assert_eq!(case.bucket().await.keys().await, ["s.1.x", "s.2.y"]);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ pub use infer::Inference;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value as JsonSchema;
+use serde_json::{Value as JsonSchema, json};
 
 /// The streams that a destination holds. Serializes as a Singer catalog.
 ///
@@ -30,6 +30,7 @@ pub struct Catalog {
 
 /// A stream that a destination holds. [`Catalog`] has an example.
 #[derive(Debug, Clone, Serialize)]
+#[serde(into = "Entry")]
 #[non_exhaustive]
 pub struct CatalogStream {
     /// The same as `stream`; Singer's catalogs have both.
@@ -46,6 +47,29 @@ pub struct CatalogStream {
     pub encodings: BTreeMap<String, u64>,
 }
 
+/// What `discover` is asked for.
+///
+/// ```
+/// # use singer_target::catalog::Discovery;
+/// fn newest<'r>(rows: &'r [String], discovery: &Discovery) -> &'r [String] {
+///     &rows[rows.len().saturating_sub(discovery.sample)..]
+/// }
+/// # let rows = ["a".to_owned()];
+/// # assert_eq!(newest(&rows, &Discovery::default()), rows);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Discovery {
+    /// How many records of each stream to look at for its schema, at most.
+    pub sample: usize,
+}
+
+impl Default for Discovery {
+    fn default() -> Self {
+        Self { sample: 1_000 }
+    }
+}
+
 impl CatalogStream {
     /// A stream of that name whose records agree with `schema`. All else is not known yet.
     pub fn new(name: impl Into<String>, schema: JsonSchema) -> Self {
@@ -57,6 +81,36 @@ impl CatalogStream {
             schema,
             row_count: 0,
             encodings: BTreeMap::new(),
+        }
+    }
+}
+
+/// A stream as it stands in a catalog: with the same in the metadata, where newer programs look.
+#[derive(Serialize)]
+struct Entry {
+    tap_stream_id: String,
+    stream: String,
+    key_properties: Vec<String>,
+    schema: JsonSchema,
+    metadata: [JsonSchema; 1],
+    row_count: u64,
+    encodings: BTreeMap<String, u64>,
+}
+
+impl From<CatalogStream> for Entry {
+    fn from(stream: CatalogStream) -> Self {
+        let mut metadata = json!({"inclusion": "available", "row-count": stream.row_count});
+        if !stream.key_properties.is_empty() {
+            metadata["table-key-properties"] = json!(stream.key_properties);
+        }
+        Self {
+            tap_stream_id: stream.tap_stream_id,
+            stream: stream.stream,
+            key_properties: stream.key_properties,
+            schema: stream.schema,
+            metadata: [json!({"breadcrumb": [], "metadata": metadata})],
+            row_count: stream.row_count,
+            encodings: stream.encodings,
         }
     }
 }

@@ -10,6 +10,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::about::{Format, TargetInfo};
+use crate::catalog::Discovery;
 use crate::telemetry::{self, LogOptions};
 
 /// The command line of a target. Without a subcommand it loads.
@@ -131,6 +132,10 @@ pub(crate) enum Command {
         /// The format
         #[arg(long, value_enum, ignore_case = true, default_value_t)]
         format: DiscoverFormat,
+        /// How many of the newest values of each stream to read for its schema. Keys are counted
+        /// without values
+        #[arg(long, value_name = "RECORDS", default_value_t = Discovery::default().sample)]
+        sample: usize,
     },
     /// Show or change the state that runs keep, for taps without an orchestrator
     State {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::DiscoverFormat;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Discovery};
 use crate::check::Verdict;
 use crate::config::Settings;
 use crate::plugin::{SinkContext, SinkEntry};
@@ -80,10 +80,11 @@ pub(crate) async fn discover(
     entry: SinkEntry,
     settings: &Settings,
     context: SinkContext,
+    discovery: Discovery,
     format: DiscoverFormat,
 ) -> Result<ExitCode, RunError> {
     let discover = offered(entry, entry.discover, "discover")?;
-    let catalog = discover(settings, context).await?;
+    let catalog = discover(settings, context, discovery).await?;
     match format {
         DiscoverFormat::Catalog => print_json(&catalog)?,
         DiscoverFormat::Text => print(&streams(&catalog))?,

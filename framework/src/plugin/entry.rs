@@ -8,7 +8,7 @@ use super::{
     CheckPlugin, DiscoverPlugin, EncoderPlugin, ErasedSink, MigratePlugin, PreviewPlugin,
     SinkContext, SinkPlugin, StatePlugin,
 };
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Discovery};
 use crate::check::Finding;
 use crate::config::{ConfigError, FillIn, Section, Settings};
 use crate::encoder::Encoder;
@@ -77,7 +77,7 @@ pub struct SinkEntry {
     pub(crate) validate: fn(&Settings) -> Result<(), ConfigError>,
     pub(crate) open: Operation<Arc<dyn ErasedSink>>,
     pub(crate) check: Option<Operation<Vec<Finding>>>,
-    pub(crate) discover: Option<Operation<Catalog>>,
+    pub(crate) discover: Option<OperationWith<Discovery, Catalog>>,
     pub(crate) open_state: Option<Operation<Option<Arc<dyn ErasedStateStore>>>>,
     pub(crate) dry_run: Option<OperationWith<Forecasts, Arc<dyn ErasedSink>>>,
     pub(crate) verify: Option<OperationWith<Differences, Arc<dyn ErasedSink>>>,
@@ -136,9 +136,11 @@ impl SinkEntry {
     /// Adds what `P` offers as a [`DiscoverPlugin`].
     #[must_use]
     pub const fn with_discover<P: DiscoverPlugin>(mut self) -> Self {
-        self.discover = Some(|settings, context| {
+        self.discover = Some(|settings, context, discovery| {
             let config = settings.section::<P::Config>();
-            Box::pin(async move { P::discover(config.map_err(SinkError::config)?, context).await })
+            Box::pin(async move {
+                P::discover(config.map_err(SinkError::config)?, context, discovery).await
+            })
         });
         self
     }

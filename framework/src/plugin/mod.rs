@@ -15,7 +15,7 @@ pub use entry::{EncoderEntry, SinkEntry};
 pub(crate) use erased::ErasedSink;
 pub(crate) use registry::{Registry, RegistryError};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Discovery};
 use crate::check::Finding;
 use crate::config::{FilledIn, Given, Origins, Problem};
 use crate::encoder::Encoder;
@@ -32,7 +32,7 @@ use crate::state_store::StateStore;
 /// use std::path::PathBuf;
 /// use std::sync::Arc;
 ///
-/// use singer_target::catalog::{Catalog, CatalogStream};
+/// use singer_target::catalog::{Catalog, CatalogStream, Discovery};
 /// use singer_target::check::Finding;
 /// use singer_target::{
 ///     Batch, BoxError, CheckPlugin, DiscoverPlugin, Encoder, Report, Sink, SinkContext, SinkEntry,
@@ -99,7 +99,11 @@ use crate::state_store::StateStore;
 /// }
 ///
 /// impl DiscoverPlugin for Folder {
-///     async fn discover(config: Config, _: SinkContext) -> Result<Catalog, SinkError> {
+///     async fn discover(
+///         config: Config,
+///         _: SinkContext,
+///         _: Discovery,
+///     ) -> Result<Catalog, SinkError> {
 ///         let files = std::fs::read_dir(&config.folder).map_err(SinkError::unavailable)?;
 ///         let names = files.flatten().filter_map(|file| file.file_name().into_string().ok());
 ///         let mut streams: Vec<_> = names
@@ -228,6 +232,7 @@ pub trait DiscoverPlugin: SinkPlugin {
     fn discover(
         config: Self::Config,
         context: SinkContext,
+        discovery: Discovery,
     ) -> impl Future<Output = Result<Catalog, SinkError>> + Send;
 }
 

@@ -43,7 +43,7 @@ mod write;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use singer_target::catalog::Catalog;
+use singer_target::catalog::{Catalog, Discovery};
 use singer_target::check::Finding;
 use singer_target::config::{FilledIn, Given, Problem};
 use singer_target::migration::{Migrated, Migration};
@@ -93,8 +93,12 @@ impl CheckPlugin for NatsKv {
 }
 
 impl DiscoverPlugin for NatsKv {
-    async fn discover(config: NatsKvConfig, context: SinkContext) -> Result<Catalog, SinkError> {
-        discover::discover(config, context).await
+    async fn discover(
+        config: NatsKvConfig,
+        context: SinkContext,
+        discovery: Discovery,
+    ) -> Result<Catalog, SinkError> {
+        discover::discover(config, context, discovery).await
     }
 }
 

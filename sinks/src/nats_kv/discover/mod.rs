@@ -17,7 +17,7 @@ use futures_util::{StreamExt, stream};
 use singer_target::Encoder;
 use singer_target::SinkContext;
 use singer_target::SinkError;
-use singer_target::catalog::{Catalog, CatalogStream, Inference};
+use singer_target::catalog::{Catalog, CatalogStream, Discovery, Inference};
 use singer_target::value::Tape;
 
 use super::bucket::{self, Bucket};
@@ -37,6 +37,7 @@ const UNKNOWN_ENCODING: &str = "unknown";
 pub(super) async fn discover(
     config: NatsKvConfig,
     context: SinkContext,
+    discovery: Discovery,
 ) -> Result<Catalog, SinkError> {
     let connection = Connection::open(&config, &context).await?;
     let encoders: Vec<_> = context
@@ -44,7 +45,7 @@ pub(super) async fn discover(
         .iter()
         .map(|(name, encoder)| (name, Arc::clone(encoder)))
         .collect();
-    let catalog = describe(&connection, &config, &encoders).await;
+    let catalog = describe(&connection, &config, &encoders, discovery).await;
     connection.close().await;
     catalog
 }
@@ -55,6 +56,7 @@ async fn describe(
     connection: &Connection,
     config: &NatsKvConfig,
     encoders: &[NamedEncoder],
+    discovery: Discovery,
 ) -> Result<Catalog, SinkError> {
     let mut streams = BTreeMap::new();
     for name in bucket::names(connection, config).await? {
@@ -64,7 +66,7 @@ async fn describe(
             ))
         })?;
         let rules = KeyRules::new(config, &bucket.write_prefix);
-        let survey = Survey::of(connection, &bucket, &rules).await?;
+        let survey = Survey::of(connection, &bucket, &rules, discovery.sample).await?;
         if survey.foreign > 0 {
             tracing::warn!(
                 "bucket '{name}' has {} keys that these settings' key_prefix and key_format do \

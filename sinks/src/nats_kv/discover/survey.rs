@@ -13,9 +13,6 @@ use crate::nats_kv::bucket::Bucket;
 use crate::nats_kv::connect::Connection;
 use crate::nats_kv::key::{self, KeyRules};
 
-/// How many of a stream's latest values are worth a look.
-const SAMPLE: usize = 1_000;
-
 /// How long the server may be silent in the middle of the pass.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -35,6 +32,8 @@ pub(super) struct Survey {
     pub(super) streams: BTreeMap<String, StreamKeys>,
     /// Keys that these rules do not write.
     pub(super) foreign: u64,
+    /// How many of a stream's latest keys are kept.
+    sample: usize,
 }
 
 impl Survey {
@@ -42,6 +41,7 @@ impl Survey {
         connection: &Connection,
         bucket: &Bucket,
         rules: &KeyRules,
+        sample: usize,
     ) -> Result<Self, SinkError> {
         let failed = |error: &dyn std::fmt::Display| {
             SinkError::unavailable(format!(
@@ -49,7 +49,10 @@ impl Survey {
                 bucket.name
             ))
         };
-        let mut survey = Self::default();
+        let mut survey = Self {
+            sample,
+            ..Self::default()
+        };
         if bucket.messages == 0 {
             return Ok(survey);
         }
@@ -95,10 +98,10 @@ impl Survey {
         };
         let keys = self.streams.entry(split.stream).or_default();
         keys.count += 1;
-        if keys.latest.len() == SAMPLE {
+        keys.latest.push_back((sequence, key.to_owned()));
+        if keys.latest.len() > self.sample {
             keys.latest.pop_front();
         }
-        keys.latest.push_back((sequence, key.to_owned()));
     }
 }
 
@@ -118,14 +121,17 @@ mod tests {
     #[test]
     fn keys_are_counted_and_the_latest_kept() {
         let rules = KeyRules::new(&Default::default(), "$KV.b.");
-        let mut survey = Survey::default();
+        let mut survey = Survey {
+            sample: 1_000,
+            ..Survey::default()
+        };
         for sequence in 1..=1_500 {
             survey.add(&rules, &format!("a=20b.{sequence}"), sequence);
         }
         survey.add(&rules, "other.1", 1_501);
         survey.add(&rules, "foreign", 1_502);
         let keys = &survey.streams["a b"];
-        assert_eq!((keys.count, keys.latest.len()), (1_500, SAMPLE));
+        assert_eq!((keys.count, keys.latest.len()), (1_500, 1_000));
         assert_eq!(keys.latest[0], (501, "a=20b.501".to_owned()));
         assert_eq!(survey.streams["other"].count, 1);
         assert_eq!(survey.foreign, 1);
