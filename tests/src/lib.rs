@@ -4,7 +4,7 @@
 //! real servers, [`cluster`] three of them, [`proxy`] is the network between, [`target`] runs the
 //! binary as Meltano would, [`bucket`] reads what arrived with an ordinary NATS client, [`singer`]
 //! writes the lines that a tap would write, [`file_server`] and [`object_store`] serve the files of
-//! BATCH messages, [`tls`] and [`operator`] say who may connect, `postgres` is what a tap reads and `meltano` what runs both, [`ways`] tries one
+//! BATCH messages, [`tls`] and [`operator`] say who may connect, [`walkthrough`] follows a page of the documentation, `postgres` is what a tap reads and `meltano` what runs both, [`ways`] tries one
 //! fault in several ways, and [`oracle`] judges what came of them.
 
 pub mod bucket;
@@ -28,4 +28,5 @@ pub mod singer;
 pub mod tap;
 pub mod target;
 pub mod tls;
+pub mod walkthrough;
 pub mod ways;

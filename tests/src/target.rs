@@ -82,16 +82,7 @@ impl Target {
         let directory = tempfile::tempdir().expect("the temporary directory is writable");
         let mut command = Command::new(binary());
         command.args(args).current_dir(directory.path());
-        let ours = |name: &str| {
-            let logging = ["LOGLEVEL", "RUST_LOG", "SINGER_SDK_LOG_CONFIG"];
-            let own = ["TARGET_NATS_KV_", "NATS_"]
-                .iter()
-                .any(|it| name.starts_with(it));
-            (own && name != "NATS_SERVER_BIN") || logging.contains(&name)
-        };
-        for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
-            command.env_remove(name);
-        }
+        without_settings(&mut command);
         Self {
             command,
             directory,
@@ -325,6 +316,20 @@ fn read_all(mut stream: impl Read) -> String {
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Takes away what the environment of the tests says to the target.
+pub fn without_settings(command: &mut Command) {
+    let ours = |name: &str| {
+        let logging = ["LOGLEVEL", "RUST_LOG", "SINGER_SDK_LOG_CONFIG"];
+        let own = ["TARGET_NATS_KV_", "NATS_"]
+            .iter()
+            .any(|it| name.starts_with(it));
+        (own && name != "NATS_SERVER_BIN") || logging.contains(&name)
+    };
+    for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
+        command.env_remove(name);
+    }
 }
 
 /// The binary: `TARGET_NATS_KV_BIN` if set, otherwise built in the profile of the tests.

@@ -1,10 +1,14 @@
 //! The documentation is as the program is, and its links lead somewhere.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use serde_json::json;
+use target_tests::nats_server::NatsServer;
 use target_tests::place;
+use target_tests::singer::{record, schema};
 use target_tests::target::Target;
+use target_tests::walkthrough;
 
 #[test]
 fn the_page_of_settings_is_what_the_program_says() {
@@ -23,6 +27,9 @@ fn the_page_of_settings_is_what_the_program_says() {
         );
     }
 }
+
+/// Where the files of this repository are shown.
+const REPOSITORY: &str = "https://github.com/target-nats-kv/target-nats-kv/blob/main/";
 
 #[test]
 fn links_lead_to_files() {
@@ -43,8 +50,12 @@ fn links_lead_to_files() {
             .skip(1)
             .filter_map(|rest| rest.split([')', '#']).next())
         {
-            if !link.is_empty() && !link.contains("://") {
-                let to = folder.join(link);
+            // The book has the pages of its own folder only, so they give all others their address.
+            let to = match link.strip_prefix(REPOSITORY) {
+                Some(file) => place::repository().join(file),
+                None => folder.join(link),
+            };
+            if !link.is_empty() && (link.starts_with(REPOSITORY) || !link.contains("://")) {
                 assert!(
                     to.exists(),
                     "{} links to {link}, which is not there",
@@ -68,4 +79,42 @@ fn the_book_has_every_page() {
             assert!(summary.contains(&format!("]({name})")), "{name} is missing");
         }
     }
+}
+
+/// Each page that one can follow, from an empty server on.
+#[test]
+fn what_the_pages_show_is_what_happens() {
+    for (page, commands) in [
+        ("quick-start.md", 7),
+        ("keys-and-values.md", 3),
+        ("refresh-modes.md", 7),
+        ("deletes.md", 9),
+        ("migrating.md", 5),
+    ] {
+        let server = NatsServer::start();
+        let folder = tempfile::tempdir().expect("the temporary directory is writable");
+        if page == "migrating.md" {
+            leave_as_the_python_target_did(&server, folder.path());
+        }
+        assert_eq!(
+            walkthrough::follow(page, &server, folder.path()),
+            commands,
+            "commands of {page}"
+        );
+    }
+}
+
+/// A bucket with keys of the old format, and what the tap has sent.
+fn leave_as_the_python_target_did(server: &NatsServer, folder: &Path) {
+    let properties = json!({"shop": {"type": "string"}, "id": {"type": "integer"},
+        "count": {"type": "number"}});
+    let input = [
+        schema("stock", properties, &["shop", "id"]),
+        record("stock", json!({"shop": "north", "id": 7, "count": 1.5})),
+        record("stock", json!({"shop": "a:b", "id": 8, "count": 2})),
+    ]
+    .concat();
+    fs::write(folder.join("records.jsonl"), &input).expect("our own directory is writable");
+    let settings = json!({"url": server.url(), "bucket": "singer", "key_format": "legacy"});
+    let _ = Target::with_config(settings).run(input).success();
 }
