@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 use singer_sinks::jsonl::Jsonl;
 use singer_sinks::nats_kv::NatsKv;
-use singer_target::conformance::{self, Destination, Kit, Violations};
+use singer_target::conformance::{self, Destination, Kit, Violation, Violations};
 use singer_target::{BoxError, SinkError};
 use target_tests::bucket::Bucket;
 use target_tests::nats_server::NatsServer;
+use target_tests::server_binary::{NEWEST, OLDEST};
 
 /// A bucket of its own.
 struct Place {
@@ -167,4 +168,15 @@ async fn files_in_an_encoding_of_somebody_else() -> Result<(), Violations> {
         .runs(10)
         .check_all()
         .await
+}
+
+#[tokio::test]
+async fn states_in_a_bucket() -> Result<(), Violation> {
+    for version in [NEWEST, OLDEST] {
+        let server = NatsServer::builder().version(version).start();
+        let settings = json!({"url": server.url(), "state_bucket": "states", "state_key": "a.b"});
+        let open = async || conformance::open_state::<NatsKv>(settings.clone()).await;
+        conformance::check_state_store(open).await?;
+    }
+    Ok(())
 }

@@ -29,7 +29,7 @@ pub(super) async fn check<D: Destination>(trial: &Trial<'_, D>) -> Result<(), Vi
         Rule::Cancellation => cancellation(trial).await,
         Rule::Preprocessing => preprocessing::check(trial).await,
         Rule::Close => close(trial).await,
-        Rule::StateSafety => Ok(()),
+        Rule::StateSafety | Rule::KeptState => Ok(()),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::batch::{Batch, OpenBatch};
 use crate::config::Settings;
-use crate::plugin::{Registry, SinkContext, SinkEntry, SinkPlugin};
+use crate::plugin::{Registry, SinkContext, SinkEntry, SinkPlugin, StatePlugin};
 use crate::sink::SinkError;
 use crate::state::Ledger;
 use crate::stream::Stream;
@@ -56,6 +56,21 @@ use crate::value::Tape;
 /// # Errors
 /// Wrong settings, and whatever the sink cannot be opened for.
 pub async fn open<P: SinkPlugin>(settings: Json) -> Result<P::Sink, SinkError> {
+    let (config, context) = prepared::<P>(settings)?;
+    P::open(config, context).await
+}
+
+/// Opens where a plugin keeps states, as [`open`] opens its sink.
+///
+/// # Errors
+/// Wrong settings, settings that do not ask for it, and whatever it cannot be opened for.
+pub async fn open_state<P: StatePlugin>(settings: Json) -> Result<P::Store, SinkError> {
+    let (config, context) = prepared::<P>(settings)?;
+    let store = P::open_state(config, context).await?;
+    store.ok_or_else(|| SinkError::config("the settings do not say where states are kept"))
+}
+
+fn prepared<P: SinkPlugin>(settings: Json) -> Result<(P::Config, SinkContext), SinkError> {
     let registry = Registry::linked().map_err(SinkError::config)?;
     let entry = SinkEntry::of::<P>();
     let schema = registry.settings_schema(entry);
@@ -70,7 +85,7 @@ pub async fn open<P: SinkPlugin>(settings: Json) -> Result<P::Sink, SinkError> {
             .map_err(SinkError::config)?,
         origins: settings.origins().clone().into(),
     };
-    P::open(settings.section().map_err(SinkError::config)?, context).await
+    Ok((settings.section().map_err(SinkError::config)?, context))
 }
 
 /// A stream with that name, those key properties and that schema.

@@ -35,6 +35,7 @@ pub mod memory;
 mod preprocessing;
 mod rule;
 mod run;
+mod state_store;
 mod trial;
 
 use std::any::Any;
@@ -45,8 +46,9 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use serde_json::Value as Json;
 
-pub use fixtures::{batch, open, stream};
+pub use fixtures::{batch, open, open_state, stream};
 pub use rule::{Rule, Violation, Violations};
+pub use state_store::check_state_store;
 
 use crate::error::BoxError;
 use crate::sink::{Sink, SinkError};

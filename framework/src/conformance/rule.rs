@@ -44,6 +44,9 @@ pub enum Rule {
     Close,
     /// No STATE without its records, in whole runs with faults, kills and signals.
     StateSafety,
+    /// What a [`StateStore`](crate::StateStore) was given last is what it gives back. Checked by
+    /// [`check_state_store`](super::check_state_store) only.
+    KeptState,
 }
 
 impl Rule {
@@ -96,6 +99,9 @@ impl fmt::Display for Rule {
             }
             Self::StateSafety => {
                 "a STATE is printed only when every record before it is stored, whatever fails"
+            }
+            Self::KeptState => {
+                "the STATE that was kept last is read back as it was, until it is cleared"
             }
         })
     }
