@@ -9,7 +9,7 @@
 mod page;
 mod plan;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use singer_target::migration::{Migrated, Migration};
 use singer_target::{SinkContext, SinkError};
@@ -22,6 +22,8 @@ use super::write::{Form, Lifeline, Limit, StoredSizes, StreamWriter, Window, nex
 use page::{Counts, Mover};
 use plan::Planner;
 
+/// How often progress is logged.
+const PROGRESS: Duration = Duration::from_secs(10);
 /// How long to wait after a failure; each further one without progress doubles it.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// A longer wait is not worth it.
@@ -121,11 +123,18 @@ async fn pass(
 ) -> Result<(), Failure> {
     let sizes = StoredSizes::default();
     let mut scan = lifeline.bind(mover.reader.scan(">")).await?;
+    let mut told = Instant::now();
+    let mut seen = 0;
     loop {
         let page = next_page(&mut scan, &sizes, &mut lifeline).await?;
         if page.is_empty() {
             return Ok(());
         }
+        seen += page.len();
         mover.migrate(page, &mut lifeline, counts).await?;
+        if told.elapsed() > PROGRESS {
+            told = Instant::now();
+            tracing::info!(keys = seen, changed = counts.settled(), "migrating");
+        }
     }
 }
