@@ -89,6 +89,7 @@ fn what_the_pages_show_is_what_happens() {
         ("keys-and-values.md", 3),
         ("refresh-modes.md", 7),
         ("deletes.md", 9),
+        ("before-and-after.md", 8),
         ("migrating.md", 5),
     ] {
         let server = NatsServer::start();

@@ -134,6 +134,8 @@ async fn the_bucket_of_another_account() {
             .set("load_method", "overwrite");
         let _ = whole.load(input(0..100, 5)).success();
         assert_eq!(bucket.keys().await.len(), 100);
+        let catalog: Value = serde_json::from_str(&run(&case, &["discover"])).expect("JSON");
+        assert_eq!(catalog["streams"][0]["row_count"], 100);
         // The owner's other buckets are not exported.
         let other = case
             .clone()

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use async_nats::Client;
 use async_nats::jetstream::consumer::pull::{Config, FetchBuilder};
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy};
 use async_nats::jetstream::stream::Stream;
@@ -26,27 +27,36 @@ pub(super) struct Scan {
     remaining: u64,
 }
 
+/// What a pass is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    Values,
+    /// The values are empty: the server does not send them.
+    Keys,
+}
+
 /// Some keys with what is stored under them.
 pub(super) type Page = Vec<(String, Found)>;
 
 impl Scan {
     /// Begins a pass over the keys that `filter` matches; `subject_prefix` is what subjects have
-    /// before the key. `unique` names its consumer: one without a name is asked for by another
-    /// subject, which permissions and imports would have to hold as well.
+    /// before the key.
     pub(super) async fn open(
         stream: &Stream<()>,
-        unique: &str,
+        client: &Client,
         filter: String,
         subject_prefix: String,
         patience: Duration,
+        of: Of,
     ) -> Result<Self, Failure> {
         let config = Config {
-            name: Some(format!("scan-{unique}")),
+            name: Some(consumer_name(client, "scan-")),
             deliver_policy: DeliverPolicy::LastPerSubject,
             ack_policy: AckPolicy::None,
             filter_subject: filter,
             inactive_threshold: INACTIVE,
             memory_storage: true,
+            headers_only: of == Of::Keys,
             ..Config::default()
         };
         let consumer = stream.create_consumer(config).await.map_err(failed)?;
@@ -88,6 +98,13 @@ impl Scan {
         }
         Ok(page)
     }
+}
+
+/// A name that no other consumer has. One without a name is asked for by another subject, which
+/// permissions and imports would have to hold as well.
+pub(super) fn consumer_name(client: &Client, prefix: &str) -> String {
+    let inbox = client.new_inbox();
+    format!("{prefix}{}", inbox.rsplit('.').next().unwrap_or(&inbox))
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {

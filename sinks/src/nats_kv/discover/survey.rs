@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use async_nats::HeaderMap;
-use async_nats::jetstream::consumer::DeliverPolicy;
-use async_nats::jetstream::consumer::pull::OrderedConfig;
-use futures_util::StreamExt;
 use singer_target::SinkError;
 
 use crate::nats_kv::bucket::Bucket;
 use crate::nats_kv::connect::Connection;
+use crate::nats_kv::error::Failure;
 use crate::nats_kv::key::{self, KeyRules};
+use crate::nats_kv::read::{Content, Found};
+use crate::nats_kv::scan::{Of, Scan};
+use crate::nats_kv::write::Lifeline;
+
+/// Keys that are asked for at once.
+const PAGE: usize = 5_000;
 
 /// How long the server may be silent in the middle of the pass.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,39 +59,45 @@ impl Survey {
         if bucket.messages == 0 {
             return Ok(survey);
         }
+        let mut lifeline = Lifeline::grasp(&connection.link, connection.request_timeout)
+            .await
+            .map_err(|error| failed(&error))?;
+        let pass = survey.pass(connection, bucket, rules);
+        lifeline.bind(pass).await.map_err(|error| failed(&error))?;
+        Ok(survey)
+    }
+
+    async fn pass(
+        &mut self,
+        connection: &Connection,
+        bucket: &Bucket,
+        rules: &KeyRules,
+    ) -> Result<(), Failure> {
         let stream = connection
             .jetstream
             .get_stream_no_info(&bucket.stream_name)
             .await
-            .map_err(|error| failed(&error))?;
-        let consumer = stream
-            .create_consumer(OrderedConfig {
-                deliver_policy: DeliverPolicy::LastPerSubject,
-                filter_subject: format!("{}>", bucket.read_prefix),
-                headers_only: true,
-                ..OrderedConfig::default()
-            })
-            .await
-            .map_err(|error| failed(&error))?;
-        let mut remaining = consumer.cached_info().num_pending;
-        let mut messages = consumer.messages().await.map_err(|error| failed(&error))?;
-        // Keys that are written meanwhile come after those that were there at the beginning.
-        while remaining > 0 {
-            let message = tokio::time::timeout(PATIENCE, messages.next())
-                .await
-                .map_err(|_| failed(&"the server does not send them"))?
-                .ok_or_else(|| failed(&"the server sends no more"))?
-                .map_err(|error| failed(&error))?;
-            let info = message.info().map_err(|error| failed(&error))?;
-            remaining = (remaining - 1).min(info.pending);
-            let key = message.subject.strip_prefix(bucket.read_prefix.as_str());
-            if let Some(key) = key
-                && !is_marker(message.headers.as_ref())
-            {
-                survey.add(rules, key, info.stream_sequence);
+            .map_err(|error| Failure::Transient(error.to_string()))?;
+        let mut scan = Scan::open(
+            &stream,
+            &connection.client,
+            format!("{}>", bucket.read_prefix),
+            bucket.read_prefix.clone(),
+            PATIENCE,
+            Of::Keys,
+        )
+        .await?;
+        loop {
+            let page = scan.next_page(PAGE).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for (key, Found { revision, content }) in page {
+                if matches!(content, Content::Value(_)) {
+                    self.add(rules, &key, revision);
+                }
             }
         }
-        Ok(survey)
     }
 
     fn add(&mut self, rules: &KeyRules, key: &str, sequence: u64) {
@@ -103,15 +112,6 @@ impl Survey {
             keys.latest.pop_front();
         }
     }
-}
-
-/// Whether this says that the key was deleted, by a client or by a limit.
-fn is_marker(headers: Option<&HeaderMap>) -> bool {
-    headers.is_some_and(|headers| {
-        ["KV-Operation", "Nats-Marker-Reason"]
-            .iter()
-            .any(|name| headers.get(*name).is_some())
-    })
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 
 use super::error::{ApiError, Failure};
-use super::scan::Scan;
+use super::scan::{Of, Scan};
 use ahead::Position;
 use found::About;
 use wanted::Wanted;
@@ -273,13 +273,13 @@ impl Reader {
 
     /// Begins a pass over the keys that `filter` matches.
     pub(super) async fn scan(&self, filter: &str) -> Result<Scan, Failure> {
-        let inbox = self.client.new_inbox();
         Scan::open(
             &self.stream,
-            inbox.rsplit('.').next().unwrap_or(&inbox),
+            &self.client,
             format!("{}{filter}", self.subject_prefix),
             self.subject_prefix.clone(),
             self.patience,
+            Of::Values,
         )
         .await
     }

@@ -13,6 +13,7 @@ use async_nats::{Client, Message, Subject, Subscriber};
 use futures_util::{FutureExt, StreamExt};
 
 use super::super::super::error::Failure;
+use super::super::super::scan::consumer_name;
 use super::super::{Found, content};
 use super::shelf::Shelf;
 
@@ -52,10 +53,8 @@ pub(super) struct Feed {
 impl Feed {
     /// Begins behind the revision `after`.
     pub(super) async fn open(source: Source, after: u64) -> Result<Self, Failure> {
-        let inbox = source.client.new_inbox();
-        let unique = inbox.rsplit('.').next().unwrap_or(&inbox);
         let config = Config {
-            name: Some(format!("{CONSUMER}{unique}")),
+            name: Some(consumer_name(&source.client, CONSUMER)),
             deliver_policy: DeliverPolicy::ByStartSequence {
                 start_sequence: after + 1,
             },
@@ -71,7 +70,7 @@ impl Feed {
             .await
             .map_err(failed)?;
         let info = consumer.cached_info();
-        let inbox = Subject::from(inbox);
+        let inbox = Subject::from(source.client.new_inbox());
         Ok(Self {
             next: format!("{}{}", source.next_prefix, info.name),
             messages: source
