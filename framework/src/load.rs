@@ -106,11 +106,11 @@ impl Load<'_> {
         let open = cli::offered(self.entry, self.entry.verify, "verify")?;
         let differences = Differences::default();
         let opening = open(self.settings, context, differences.clone());
-        let (code, _) = self.rehearse(opening).await?;
+        let (code, summary) = self.rehearse(opening).await?;
         if code != ExitCode::SUCCESS {
             return Ok(code);
         }
-        let found = differences.by_stream();
+        let found = differences.with(&summary);
         cli::print_differences(&found, format)?;
         let good = found.values().all(|stream| stream.is_good());
         Ok(ExitCode::from(u8::from(!good)))

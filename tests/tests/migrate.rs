@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use target_tests::bucket::Bucket;
 use target_tests::case::Case;
-use target_tests::singer::{record, schema};
+use target_tests::singer::{raw_record, record, schema};
 use target_tests::target::Outcome;
 
 const CATALOG: &str = r#"{"streams": [
@@ -103,11 +103,6 @@ async fn the_other_way() {
     input += &record("s", json!({"a": "p_q", "b": "r"}));
     let _ = case.load(input).success();
     let bucket = case.bucket().await;
-    // A key that was deleted before the record was written is free.
-    let _ = bucket.put("s.1-x", "{}").await;
-    bucket.store.delete("s.1-x").await.expect("deleted");
-    let again = bucket.get("s.1.x").await.expect("was loaded").value;
-    let _ = bucket.put("s.1.x", again).await;
     let case = case.set("encoding", "json").set("key_format", "legacy");
     let outcome = migrate(&case, &[]).exited(1);
     assert_eq!(counts(&outcome, "s"), [0, 0, 2, 1, 1]);
@@ -177,6 +172,59 @@ async fn a_migration_that_is_killed_goes_on() {
     assert!(killed > 0, "it was never caught in the middle");
     let _ = migrate(&case, &[]).success();
     assert!(contents(&bucket).await == migrated(RECORDS));
+}
+
+/// Whether a deletion is older than the record under the other key nobody can tell.
+#[tokio::test]
+async fn what_was_deleted_does_not_come_back() {
+    let case = Case::new().set("encoding", "msgpack");
+    let bucket = legacy(&case.clone().set("encoding", "json"), 1).await;
+    let _ = bucket.put("s.0.x", "{}").await;
+    bucket.store.delete("s.0.x").await.expect("deleted");
+    // By this the record is written later than the deletion.
+    let _ = case.target().args(["migrate"]).run("").success();
+    let outcome = migrate(&case, &[]).exited(1);
+    assert_eq!(counts(&outcome, "s"), [0, 0, 0, 1, 0]);
+    assert!(bucket.keys().await.contains(&"s.0-x".to_owned()));
+}
+
+#[tokio::test]
+async fn other_buckets_are_left_alone() {
+    let case = Case::new().set("bucket", "{stream}");
+    let input = schema("t", json!({"at": {}}), &["at"]) + &record("t", json!({"at": "1"}));
+    let _ = case.load(input).success();
+    let other = Bucket::create(&case.url, "somebody_else", 1).await;
+    let _ = other.put("cfg.x", "{}").await;
+    let case = case.set("encoding", "msgpack");
+    let outcome = case.target().args(["migrate"]).run("").exited(2);
+    assert!(outcome.stderr.contains("--catalog"), "{}", outcome.stderr);
+    let outcome = migrate(&case, &[]).success();
+    assert_eq!(counts(&outcome, "t"), [0, 1, 0, 0, 0]);
+    assert!(
+        outcome.stderr.contains("'s' was found"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(other.text("cfg.x").await, "{}");
+}
+
+#[tokio::test]
+async fn what_would_change_a_record_is_left_or_refused() {
+    let case = Case::new().set("record_ttl_seconds", 3_600);
+    let input = schema("t", json!({"at": {}}), &["at"])
+        + &raw_record("t", r#"{"at":"1","n":123456789012345678901234567890}"#);
+    let _ = case.load(input).success();
+    let msgpack = case.clone().set("encoding", "msgpack");
+    let outcome = migrate(&msgpack, &[]).exited(1);
+    assert_eq!(counts(&outcome, "t"), [0, 0, 0, 0, 1]);
+    let mut forever = msgpack;
+    forever.settings["record_ttl_seconds"] = Value::Null;
+    let outcome = migrate(&forever, &[]).exited(2);
+    assert!(
+        outcome.stderr.contains("record_ttl_seconds"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]

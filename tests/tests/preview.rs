@@ -169,8 +169,8 @@ async fn a_table_for_people() {
     assert_eq!(
         outcome.exited(1).stdout,
         "missing      s.2  (line 3)\n\
-         stream  records  newer  differences  left over\n\
-         s             2      0            1          0\n"
+         stream  records  newer  differences  left over  rejected\n\
+         s             2      0            1          0         0\n"
     );
 }
 
@@ -210,7 +210,14 @@ async fn verify_finds_what_differs() {
             let expected = different(&[
                 ("s.1", "different"),
                 ("s.2", "missing"),
-                ("s.3", "different"),
+                (
+                    "s.3",
+                    if mode == "newer" {
+                        "conflicting"
+                    } else {
+                        "different"
+                    },
+                ),
                 ("s.4", "remaining"),
             ]);
             assert_eq!(differences(&case, &input), expected, "{mode}, {encoding}");
@@ -276,7 +283,11 @@ async fn versions_of_a_table() {
         let left = r#"{"id":9,"_sdc_table_version":1}"#;
         let _ = case.bucket().await.put("s.9", left).await;
         let outcome = case.target().args(["verify"]).run(&both).exited(1);
-        assert!(outcome.stdout.ends_with(" 1\n"), "{}", outcome.stdout);
+        assert!(
+            outcome.stdout.ends_with(" 1         0\n"),
+            "{}",
+            outcome.stdout
+        );
     }
 }
 
@@ -294,7 +305,168 @@ async fn a_run_that_overwrites() {
     assert_eq!(differences(&case, &next), []);
     let _ = case.bucket().await.put("s.9", r#"{"id":9}"#).await;
     let outcome = case.target().args(["verify"]).run(&next).exited(1);
-    assert!(outcome.stdout.ends_with(" 1\n"), "{}", outcome.stdout);
+    assert!(
+        outcome.stdout.ends_with(" 1         0\n"),
+        "{}",
+        outcome.stdout
+    );
+}
+
+/// What a load would do is not done, and the other way round: whatever a dry run would write of
+/// these inputs, `verify` finds before the load, and no difference after it.
+#[tokio::test]
+async fn verify_finds_what_a_load_would_write() {
+    let marked = json!({"id": 1, "at": 5, "_sdc_deleted_at": "2026-01-01T00:00:00Z"});
+    let first = [json!({"id": 1, "at": 5, "v": "a"})];
+    let cases: [(&str, Value, Vec<Value>, Vec<Value>); 6] = [
+        (
+            "an older record in full",
+            json!({"refresh_mode": "full"}),
+            first.to_vec(),
+            vec![
+                json!({"id": 1, "at": 5, "v": "a"}),
+                json!({"id": 1, "at": 3, "v": "b"}),
+            ],
+        ),
+        (
+            "an older deletion in full",
+            json!({"refresh_mode": "full", "delete_mode": "delete"}),
+            first.to_vec(),
+            vec![gone(1, 3)],
+        ),
+        (
+            "a tombstone that may be replaced",
+            json!({"revive_deleted": "newer"}),
+            vec![marked.clone()],
+            vec![json!({"id": 1, "at": 6, "v": "b"})],
+        ),
+        (
+            "the same, in same",
+            json!({"revive_deleted": "newer", "refresh_mode": "same"}),
+            vec![marked],
+            vec![json!({"id": 1, "at": 7, "v": "b"})],
+        ),
+        (
+            "a null mark",
+            json!({"refresh_mode": "same"}),
+            vec![json!({"id": 1, "at": 5, "v": "a", "_sdc_deleted_at": null})],
+            first.to_vec(),
+        ),
+        (
+            "a replication key that is no data",
+            json!({"refresh_mode": "same", "replication_key": "_sdc_lsn"}),
+            vec![json!({"id": 1, "at": 5, "_sdc_lsn": 1})],
+            vec![json!({"id": 1, "at": 5, "_sdc_lsn": 9})],
+        ),
+    ];
+    for (what, settings, before, records) in cases {
+        let mut case = Case::new();
+        for (name, value) in settings.as_object().expect("settings") {
+            case = case.set(name, value.clone());
+        }
+        let _ = case.load(input(&before)).success();
+        let records = input(&records);
+        assert_eq!(differences(&case, &records).len(), 1, "{what}");
+        let _ = case.load(&records).success();
+        assert_eq!(differences(&case, &records), [], "{what}");
+    }
+}
+
+/// Records that a new version of the table writes although they are older.
+#[tokio::test]
+async fn verify_looks_at_versions() {
+    let versioned = |version: i64, record: Value| {
+        line(json!({"type": "RECORD", "stream": "s", "version": version, "record": record}))
+    };
+    let activate =
+        |version: i64| line(json!({"type": "ACTIVATE_VERSION", "stream": "s", "version": version}));
+    let start = input(&[]);
+    for hard in [false, true] {
+        let case = Case::new()
+            .set("add_record_metadata", true)
+            .set("hard_delete", hard);
+        let old = start.clone() + &versioned(1, json!({"id": 1, "at": 5}));
+        let _ = case.load(&old).success();
+        let new = start.clone() + &versioned(2, json!({"id": 1, "at": 3})) + &activate(2);
+        let expected = different(&[("s.1", "different")]);
+        assert_eq!(differences(&case, &new), expected, "{hard}");
+        let _ = case.load(&new).success();
+        assert_eq!(differences(&case, &new), [], "{hard}");
+
+        // The deletion of what the version has not got is missing, although the input had the key.
+        let case = case.again();
+        let rows = start.clone()
+            + &versioned(1, json!({"id": 1, "at": 1}))
+            + &versioned(1, json!({"id": 2, "at": 1}))
+            + &versioned(2, json!({"id": 1, "at": 2}));
+        let whole = rows.clone() + &activate(2);
+        let [.., deleted, _] = forecast(&case, &whole);
+        assert_eq!(deleted, 0, "{hard}: nothing is stored yet");
+        let _ = case.load(&rows).success();
+        let outcome = case.target().args(["verify"]).run(&whole).exited(1);
+        assert!(
+            outcome.stdout.ends_with(" 1         0\n"),
+            "{}",
+            outcome.stdout
+        );
+        let [.., deleted, _] = forecast(&case, &whole);
+        assert_eq!(deleted, 1, "{hard}");
+        let _ = case.load(&whole).success();
+        assert_eq!(differences(&case, &whole), [], "{hard}");
+    }
+    // What a version has marked, and a later record of it brings back.
+    for mode in MODES {
+        let case = Case::new()
+            .set("add_record_metadata", true)
+            .set("refresh_mode", mode);
+        let rows = start.clone() + &versioned(1, json!({"id": 1, "at": 5}));
+        let _ = case.load(rows + &activate(2)).success();
+        let back = start.clone() + &versioned(2, json!({"id": 1, "at": 6})) + &activate(2);
+        assert_eq!(differences(&case, &back).len(), 1, "{mode}");
+        let _ = case.load(&back).success();
+        assert_eq!(differences(&case, &back), [], "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn a_schema_that_changes_forgets_nothing() {
+    let wider = schema_with_bookmark("s", json!({"id": {}, "at": {}, "v": {}}), &["id"], "at");
+    let case = Case::new();
+    let _ = case.load(input(&[json!({"id": 1, "at": 4})])).success();
+    let both =
+        input(&[json!({"id": 1, "at": 5})]) + &wider + &record("s", json!({"id": 1, "at": 4}));
+    let expected = different(&[("s.1", "different")]);
+    assert_eq!(differences(&case, &both), expected);
+    let case = case
+        .again()
+        .set("refresh_mode", "full")
+        .set("load_method", "overwrite");
+    let both =
+        input(&[json!({"id": 1})]) + &wider + &record("s", json!({"id": 2})) + &state(json!({}));
+    let _ = case.load(&both).success();
+    assert_eq!(forecast(&case, &both)[5], 0);
+    assert_eq!(differences(&case, &both), []);
+}
+
+/// By the rules of `refresh_mode`, the first of two records of the same age stays.
+#[tokio::test]
+async fn what_a_load_leaves_is_no_difference() {
+    let case = Case::new().set("on_invalid_record", "skip");
+    let records = [
+        json!({"id": 1, "at": 5, "v": "a"}),
+        json!({"id": 1, "at": 5, "v": "b"}),
+        json!({"at": 1}),
+    ];
+    let _ = case.load(input(&records)).success();
+    assert_eq!(differences(&case, &input(&records)), []);
+    let other = input(&[json!({"id": 1, "at": 5, "v": "c"})]);
+    assert_eq!(
+        differences(&case, &other),
+        different(&[("s.1", "conflicting")])
+    );
+    let outcome = case.target().args(["verify"]).run(input(&records));
+    let table = "s             2      0            0          0         1\n";
+    assert!(outcome.stdout.ends_with(table), "{}", outcome.stdout);
 }
 
 #[test]

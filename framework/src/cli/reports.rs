@@ -67,11 +67,19 @@ pub(crate) fn print_differences(
             Kind::Missing => "missing",
             Kind::Different => "different",
             Kind::Remaining => "not deleted",
+            Kind::Conflicting => "conflicting",
         };
         let (key, line) = (printable(key), difference.line);
         text.push_str(&format!("{what:<11}  {key}  (line {line})\n"));
     }
-    let headings = ["stream", "records", "newer", "differences", "left over"];
+    let headings = [
+        "stream",
+        "records",
+        "newer",
+        "differences",
+        "left over",
+        "rejected",
+    ];
     let mut rows = vec![headings.map(str::to_owned)];
     for (stream, verified) in found {
         rows.push(row([
@@ -80,6 +88,7 @@ pub(crate) fn print_differences(
             &verified.newer,
             &verified.differences.len(),
             &verified.left_over,
+            &verified.rejected,
         ]));
     }
     text.push_str(&table(&rows));
@@ -90,12 +99,14 @@ fn summary(verified: &Verified) -> serde_json::Value {
     let Verified {
         records,
         newer,
+        rejected,
         left_over,
         differences,
     } = verified;
     json!({
         "records": records,
         "newer": newer,
+        "rejected": rejected,
         "left_over": left_over,
         "differences": differences,
     })

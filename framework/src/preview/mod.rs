@@ -163,14 +163,15 @@ pub enum Held {
     Same(String),
     /// Under this key is something newer, as another run or writer has left it.
     Newer(String),
+    /// Under this key is something else that is neither older nor newer, so that a load leaves it.
+    Conflicting(String),
     /// Under this key is nothing.
     Missing(String),
     /// Under this key is something else.
     Different(String),
     /// The record says that it is gone, and under this key it still is.
     Remaining(String),
-    /// An earlier record of this key is newer, and the destination does not hold it either: what
-    /// was said of that one stands.
+    /// An earlier record of this key is newer, or as new: what was said of that one stands.
     Superseded(String),
     /// The destination cannot hold it, for this reason, which holds none of its values.
     Rejected(String),

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{Held, Preview};
 use crate::activation::{Activated, Activation, version_of};
 use crate::batch::{Batch, Record};
+use crate::metrics::Summary;
 use crate::sink::{Ending, Report, Sink, SinkError};
 use crate::stream::Stream;
 use crate::stream_end::StreamEnd;
@@ -25,6 +26,8 @@ pub(crate) struct Verified {
     pub(crate) records: u64,
     /// Of these, records where something newer is stored.
     pub(crate) newer: u64,
+    /// Records that cannot be loaded, and so were not looked for.
+    pub(crate) rejected: u64,
     /// Stored records that must have been deleted by a new version of their table, or at the end
     /// of the run.
     pub(crate) left_over: u64,
@@ -50,6 +53,7 @@ pub(crate) enum Kind {
     Missing,
     Different,
     Remaining,
+    Conflicting,
 }
 
 /// What was found, by stream. Clones share it.
@@ -57,9 +61,13 @@ pub(crate) enum Kind {
 pub(crate) struct Differences(Arc<Mutex<BTreeMap<String, Verified>>>);
 
 impl Differences {
-    /// What was found so far.
-    pub(crate) fn by_stream(&self) -> BTreeMap<String, Verified> {
-        self.streams().clone()
+    /// What was found, with what never came as far as the sink.
+    pub(crate) fn with(&self, summary: &Summary) -> BTreeMap<String, Verified> {
+        let mut found = self.streams().clone();
+        for (stream, counts) in summary.counts() {
+            found.entry(stream).or_default().rejected = counts.rejected;
+        }
+        found
     }
 
     fn streams(&self) -> MutexGuard<'_, BTreeMap<String, Verified>> {
@@ -152,6 +160,7 @@ impl Verified {
             Held::Missing(key) => (key, Kind::Missing),
             Held::Different(key) => (key, Kind::Different),
             Held::Remaining(key) => (key, Kind::Remaining),
+            Held::Conflicting(key) => (key, Kind::Conflicting),
             Held::Same(key) => {
                 self.differences.remove(&key);
                 return;
@@ -171,12 +180,11 @@ impl Verified {
         self.differences.insert(key, difference);
     }
 
-    /// Takes records of an older version of the table, which are not there, for deleted.
+    /// What is of an older version of the table need not be there any more; whether it is, is
+    /// counted by itself.
     fn forget_older(&mut self, version: i64) {
-        self.differences.retain(|_, difference| {
-            let is_older = difference.version.is_some_and(|older| older < version);
-            difference.kind != Kind::Missing || !is_older
-        });
+        self.differences
+            .retain(|_, it| it.version.is_none_or(|own| own >= version));
     }
 
     /// Whether the destination holds all that it must, and nothing that it must not.

@@ -1,10 +1,10 @@
 //! What a load would do with a bucket, and whether it has done it. Nothing is written, and no bucket
 //! is made: one that does not exist yet holds nothing.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use singer_target::activation::Activation;
-use singer_target::value::Value;
 use singer_target::{
     Batch, Foreseen, Held, Preview, SinkContext, SinkError, Stream, StreamEnd, Swept,
 };
@@ -12,11 +12,16 @@ use singer_target::{
 use super::bucket::{self, Bucket};
 use super::config::{LoadMethod, NatsKvConfig};
 use super::error::Failure;
+use super::lock;
 use super::session::Session;
-use super::write::{Counted, StreamForecast};
+use super::write::{Counted, Memory, StreamForecast};
 
 /// See the module.
-pub struct NatsKvPreview(Session<StreamForecast>);
+pub struct NatsKvPreview {
+    session: Session<StreamForecast>,
+    /// By stream.
+    memories: Mutex<HashMap<String, Arc<Memory>>>,
+}
 
 impl NatsKvPreview {
     /// Connects.
@@ -24,52 +29,67 @@ impl NatsKvPreview {
         config: NatsKvConfig,
         context: SinkContext,
     ) -> Result<Self, SinkError> {
-        Session::open(config, context).await.map(Self)
+        Ok(Self {
+            session: Session::open(config, context).await?,
+            memories: Mutex::default(),
+        })
     }
 
     async fn forecast(&self, stream: &Stream) -> Result<StreamForecast, SinkError> {
         let Session {
             config, connection, ..
-        } = &self.0;
+        } = &self.session;
         let name = config.bucket_of(stream.name());
         let max_payload = connection.client.max_payload();
+        let memory = lock(&self.memories)
+            .entry(stream.name().to_owned())
+            .or_default()
+            .clone();
         let Some(bucket) = Bucket::find(connection, &name).await? else {
             if !config.create_bucket {
                 return Err(bucket::missing(&name));
             }
-            let rules = self.0.rules(stream, &format!("$KV.{name}."))?;
+            let rules = self.session.rules(stream, &format!("$KV.{name}."))?;
             let size = config.bucket_max_value_size;
             let size = size.and_then(|size| usize::try_from(size).ok());
-            return Ok(StreamForecast::new(rules, None, max_payload, size));
+            return Ok(StreamForecast::new(rules, None, max_payload, size, memory));
         };
         bucket.require_usable()?;
         bucket.require_for(config)?;
-        let rules = self.0.rules(stream, &bucket.write_prefix)?;
-        let reader = self.0.reader(&bucket).await?;
+        let rules = self.session.rules(stream, &bucket.write_prefix)?;
+        let reader = self.session.reader(&bucket).await?;
         let size = bucket.max_value_size();
-        Ok(StreamForecast::new(rules, Some(reader), max_payload, size))
+        Ok(StreamForecast::new(
+            rules,
+            Some(reader),
+            max_payload,
+            size,
+            memory,
+        ))
     }
 }
 
 impl Preview for NatsKvPreview {
     async fn foresee(&self, batch: &Batch) -> Result<Vec<Foreseen>, SinkError> {
-        let forecast = self.0.stream(batch.stream())?;
-        let foreseen = forecast.foresee(batch, self.0.lifeline().await?).await;
+        let forecast = self.session.stream(batch.stream())?;
+        let foreseen = forecast
+            .foresee(batch, self.session.lifeline().await?)
+            .await;
         foreseen.map_err(Failure::into_sink_error)
     }
 
     async fn verify(&self, batch: &Batch) -> Result<Vec<Held>, SinkError> {
-        let forecast = self.0.stream(batch.stream())?;
-        let held = forecast.verify(batch, self.0.lifeline().await?).await;
+        let forecast = self.session.stream(batch.stream())?;
+        let held = forecast.verify(batch, self.session.lifeline().await?).await;
         held.map_err(Failure::into_sink_error)
     }
 
     async fn open_stream(&self, stream: &Arc<Stream>) -> Result<(), SinkError> {
-        self.0.add(stream, self.forecast(stream).await?)
+        self.session.add(stream, self.forecast(stream).await?)
     }
 
     fn takes_null_keys(&self) -> bool {
-        self.0.takes_null_keys()
+        self.session.takes_null_keys()
     }
 
     async fn activate_version(
@@ -77,9 +97,9 @@ impl Preview for NatsKvPreview {
         stream: &Arc<Stream>,
         activation: &Activation,
     ) -> Result<Swept, SinkError> {
-        let forecast = self.0.stream(stream)?;
-        let deletes = |entry: Value<'_>| activation.deletes(entry);
-        let counted = forecast.count(deletes, self.0.lifeline().await?).await;
+        let forecast = self.session.stream(stream)?;
+        let lifeline = self.session.lifeline().await?;
+        let counted = forecast.count_older(activation, lifeline).await;
         swept(counted)
     }
 
@@ -88,18 +108,16 @@ impl Preview for NatsKvPreview {
         stream: &Arc<Stream>,
         end: &StreamEnd,
     ) -> Result<Swept, SinkError> {
-        if self.0.config.load_method != LoadMethod::Overwrite || end.gap().is_some() {
+        if self.session.config.load_method != LoadMethod::Overwrite || end.gap().is_some() {
             return Ok(Swept::default());
         }
-        let forecast = self.0.stream(stream)?;
-        let counted = forecast
-            .count(|_: Value<'_>| true, self.0.lifeline().await?)
-            .await;
+        let forecast = self.session.stream(stream)?;
+        let counted = forecast.count_unseen(self.session.lifeline().await?).await;
         swept(counted)
     }
 
     async fn close(&self) -> Result<(), SinkError> {
-        self.0.connection.close().await;
+        self.session.connection.close().await;
         Ok(())
     }
 }

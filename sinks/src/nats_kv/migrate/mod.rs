@@ -9,12 +9,13 @@
 mod page;
 mod plan;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use singer_target::migration::{Migrated, Migration};
 use singer_target::{SinkContext, SinkError};
 
-use super::bucket::{self, Bucket};
+use super::bucket::Bucket;
 use super::config::{NatsKvConfig, RefreshMode};
 use super::error::Failure;
 use super::session::Session;
@@ -48,12 +49,19 @@ pub(super) async fn migrate(
     .await
     .map_err(|error| SinkError::unavailable(format!("cannot subscribe to acks: {error}")))?;
     let mut migrated = Migrated::default();
-    for name in bucket::names(connection, config).await? {
-        let bucket = Bucket::find(connection, &name)
-            .await?
-            .ok_or_else(|| SinkError::unavailable(format!("bucket '{name}' does not exist")))?;
+    for name in names(config, &migration)? {
+        let bucket = match Bucket::find(connection, &name).await? {
+            Some(bucket) => bucket,
+            // The catalog may have streams that were never loaded.
+            None if config.has_bucket_per_stream() => continue,
+            None => {
+                let missing = format!("bucket '{name}' does not exist");
+                return Err(SinkError::unavailable(missing));
+            }
+        };
         bucket.require_usable()?;
         bucket.require_for(config)?;
+        require_lifetime(&bucket, config)?;
         let full = RefreshMode::from(config.refresh_mode) == RefreshMode::Full;
         let form = Form::new(config.record_ttl_seconds, full, config.delete_mode);
         let planner = Planner::new(
@@ -77,8 +85,40 @@ pub(super) async fn migrate(
         counts.tell(&name);
         counts.add_to(&mut migrated);
     }
+    for stream in migration.key_properties.keys() {
+        if !migrated.streams.contains_key(stream) {
+            tracing::warn!("no key of the catalog's stream '{stream}' was found");
+        }
+    }
     connection.close().await;
     Ok(migrated)
+}
+
+/// The buckets to migrate. Others that fit the name may hold something else altogether.
+fn names(config: &NatsKvConfig, migration: &Migration) -> Result<BTreeSet<String>, SinkError> {
+    if !config.has_bucket_per_stream() {
+        return Ok([config.bucket.clone()].into());
+    }
+    let streams = migration.key_properties.keys();
+    let names: BTreeSet<_> = streams.map(|stream| config.bucket_of(stream)).collect();
+    if names.is_empty() {
+        return Err(SinkError::config(
+            "bucket: with {stream} in it, --catalog must tell the streams whose buckets are meant",
+        ));
+    }
+    Ok(names)
+}
+
+/// What is written again would live for ever.
+fn require_lifetime(bucket: &Bucket, config: &NatsKvConfig) -> Result<(), SinkError> {
+    if bucket.config.allow_message_ttl && config.record_ttl_seconds.is_none() {
+        return Err(SinkError::config(format!(
+            "record_ttl_seconds: records of bucket '{}' may expire; say how long those that are \
+             written again shall live",
+            bucket.name
+        )));
+    }
+    Ok(())
 }
 
 /// Goes through a bucket, and once more from its beginning where the connection is lost: what was

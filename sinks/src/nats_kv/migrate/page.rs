@@ -44,8 +44,7 @@ struct Change {
 
 /// What stands under the key that another one is moved to.
 enum Goal {
-    /// Nothing since this revision, which is older than the record.
-    Free(u64),
+    Free,
     /// The record that is moved.
     Reached,
     Taken,
@@ -156,12 +155,12 @@ impl Mover<'_> {
             let there = stored.get(&goal).and_then(Option::as_ref);
             match self.goal(&change, there) {
                 // Two keys of this page may have the same goal.
-                Goal::Free(revision) if taken.insert(goal.clone()) => {
-                    change.expected = revision;
+                Goal::Free if taken.insert(goal.clone()) => {
+                    change.expected = 0;
                     free.push(change);
                 }
                 Goal::Reached => reached.push(change),
-                Goal::Free(_) | Goal::Taken => {
+                Goal::Free | Goal::Taken => {
                     counts.of(&change.stream).conflicting += 1;
                     counts.leave(&change.key, &format!("something else is under '{goal}'"));
                 }
@@ -171,16 +170,13 @@ impl Mover<'_> {
     }
 
     fn goal(&self, change: &Change, there: Option<&Found>) -> Goal {
-        match there {
-            None => Goal::Free(0),
-            Some(Found { revision, content }) => match content {
-                Content::Value(value) if self.planner.is_same(value, &change.value) => {
-                    Goal::Reached
-                }
-                // What was deleted before the record was written.
-                Content::Marker(_) if *revision < change.revision => Goal::Free(*revision),
-                _ => Goal::Taken,
-            },
+        match there.map(|found| &found.content) {
+            None => Goal::Free,
+            Some(Content::Value(value)) if self.planner.is_same(value, &change.value) => {
+                Goal::Reached
+            }
+            // What was deleted must not come back: whether the record is newer is not known.
+            Some(_) => Goal::Taken,
         }
     }
 

@@ -171,6 +171,13 @@ impl Planner {
         self.wanted
             .encode(record, &mut bytes)
             .map_err(|_| "the encoding cannot hold its value")?;
+        let mut again = Tape::new();
+        let decoded = self.wanted.decode(&bytes, &mut again).ok();
+        // Such as a large number, which would become text: this is the only copy.
+        let is_kept = decoded.and_then(|()| again.root());
+        if !is_kept.is_some_and(|again| again.equals_in(record, |_| true)) {
+            return Err("the encoding would change its value");
+        }
         self.fitting(bytes.into())
     }
 

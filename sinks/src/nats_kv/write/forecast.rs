@@ -1,11 +1,12 @@
 //! What would be written of a stream, and whether it was: the decisions of a write, without one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use singer_target::activation::{Activation, version_of};
 use singer_target::value::{Tape, Value};
 use singer_target::{Batch, Foreseen, Held};
 
@@ -26,11 +27,28 @@ pub(in super::super) struct StreamForecast {
     reader: Option<Reader>,
     limit: Limit,
     sizes: StoredSizes,
+    memory: Arc<Memory>,
+}
+
+/// What is known of the keys of a stream that records had. It outlives a change of the SCHEMA.
+#[derive(Default)]
+pub(in super::super) struct Memory {
     hasher: RandomState,
-    /// Hashes of the keys that records had.
-    seen: Mutex<HashSet<u64>>,
+    /// By the hash of a key.
+    seen: Mutex<HashMap<u64, Seen>>,
     /// What the bucket must hold and does not, by key: what a later record is compared with.
     lacking: Mutex<HashMap<String, Lacking>>,
+}
+
+/// What would be under a key by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// What is there.
+    Stored,
+    /// What is there, which is what a record of this input has left.
+    Held,
+    /// A record of this version of its table, or of none.
+    Written(Option<i64>),
 }
 
 /// What a key should have and has not.
@@ -53,15 +71,14 @@ impl StreamForecast {
         reader: Option<Reader>,
         max_payload: usize,
         max_value_size: Option<usize>,
+        memory: Arc<Memory>,
     ) -> Self {
         Self {
             rules,
             reader,
             limit: Limit::new(max_payload, max_value_size),
             sizes: StoredSizes::default(),
-            hasher: RandomState::new(),
-            seen: Mutex::default(),
-            lacking: Mutex::default(),
+            memory,
         }
     }
 
@@ -100,7 +117,9 @@ impl StreamForecast {
                         {
                             Err(reason) => Foreseen::Rejected(reason),
                             Ok(_) if prepared.removal(record).is_some() => Foreseen::Deleted,
-                            Ok(_) if standing.is_some() || self.has_seen(key) => Foreseen::Updated,
+                            Ok(_) if standing.is_some() || self.memory.seen(key).is_some() => {
+                                Foreseen::Updated
+                            }
                             Ok(_) => Foreseen::Created,
                         }
                     }
@@ -111,8 +130,11 @@ impl StreamForecast {
                 );
                 if is_written {
                     written.insert(key, index);
+                    let version = version_of(batch.record(index).value());
+                    self.memory.see(key, Seen::Written(version));
+                } else {
+                    self.memory.see_if_new(key);
                 }
-                self.see(key);
                 foreseen.push(outcome);
             }
         }
@@ -137,13 +159,13 @@ impl StreamForecast {
                 }
                 let record = index as u32;
                 let key = prepared.key(record);
-                self.see(key);
+                self.memory.see_if_new(key);
                 let value = batch.record(index).value();
                 let candidate = Candidate {
                     value,
                     encoded: prepared.payload_bytes(record),
                 };
-                let mut lacking = lock(&self.lacking);
+                let mut lacking = lock(&self.memory.lacking);
                 if lacking
                     .get(key)
                     .is_some_and(|lacking| !self.supersedes(candidate, lacking, &mut scratch))
@@ -156,7 +178,10 @@ impl StreamForecast {
                     self.compare(batch, &prepared, record, None, stored, &mut scratch);
                 let removal = prepared.removal(record);
                 let is = self.holds(verdict, standing, removal.is_some(), key);
-                if matches!(is, Held::Same(_) | Held::Newer(_)) {
+                if matches!(is, Held::Same(_)) {
+                    self.memory.see(key, Seen::Held);
+                }
+                if matches!(is, Held::Same(_) | Held::Newer(_) | Held::Superseded(_)) {
                     lacking.remove(key);
                 } else {
                     let lacks = match removal {
@@ -171,18 +196,53 @@ impl StreamForecast {
         Ok(held)
     }
 
-    /// How many entries of the stream there are, and of how many, besides those that records had
-    /// the keys of, `deletes` says that they would go.
-    pub(in super::super) async fn count(
+    /// Counts what `activation` would delete, if all records before it were loaded.
+    pub(in super::super) async fn count_older(
         &self,
-        deletes: impl Fn(Value<'_>) -> bool,
+        activation: &Activation,
+        lifeline: Lifeline,
+    ) -> Result<Counted, Failure> {
+        if activation.is_hard() {
+            self.forget_older(activation.version());
+        }
+        let goes = |key: &str, _: &Found, entry: Value<'_>| match self.memory.seen(key) {
+            None | Some(Seen::Stored | Seen::Held) => activation.deletes(entry),
+            Some(Seen::Written(version)) => version.is_some_and(|it| it < activation.version()),
+        };
+        self.count(goes, lifeline).await
+    }
+
+    /// Counts the entries that no record had the key of.
+    pub(in super::super) async fn count_unseen(
+        &self,
+        lifeline: Lifeline,
+    ) -> Result<Counted, Failure> {
+        let goes = |key: &str, _: &Found, _: Value<'_>| self.memory.seen(key).is_none();
+        self.count(goes, lifeline).await
+    }
+
+    async fn count(
+        &self,
+        goes: impl Fn(&str, &Found, Value<'_>) -> bool,
         mut lifeline: Lifeline,
     ) -> Result<Counted, Failure> {
-        let Some(reader) = &self.reader else {
-            return Ok(Counted::default());
-        };
-        let goes = |key: &str, _: &Found, entry: Value<'_>| !self.has_seen(key) && deletes(entry);
-        count(&self.rules, reader, &self.sizes, goes, &mut lifeline).await
+        match &self.reader {
+            Some(reader) => count(&self.rules, reader, &self.sizes, goes, &mut lifeline).await,
+            None => Ok(Counted::default()),
+        }
+    }
+
+    /// What is of an older version of the table need not be there any more.
+    fn forget_older(&self, version: i64) {
+        let mut scratch = Tape::new();
+        lock(&self.memory.lacking).retain(|_, lacking| {
+            let Lacking::Value(bytes) = lacking else {
+                return true;
+            };
+            let is_known = self.rules.comparison.decode(bytes, &mut scratch).is_some();
+            let own = scratch.root().filter(|_| is_known).and_then(version_of);
+            own.is_none_or(|own| own >= version)
+        });
     }
 
     /// What a batch is read for at once, since values may be large.
@@ -266,12 +326,21 @@ impl StreamForecast {
             None if removes => Held::Same(key),
             None if keeps => Held::Newer(key),
             None => Held::Missing(key),
-            Some(Standing::Newer) => Held::Newer(key),
+            Some(Standing::Same) if keeps => Held::Same(key),
+            Some(Standing::Newer) if keeps => Held::Newer(key),
+            // The first of two that are as new stays.
+            Some(Standing::Other) if keeps && self.memory.seen(&key) == Some(Seen::Held) => {
+                Held::Superseded(key)
+            }
+            Some(Standing::Other) if keeps => Held::Conflicting(key),
             Some(_) if removes => Held::Remaining(key),
-            // In the other modes a write repeats what is there.
-            Some(Standing::Same) if keeps || self.rules.mode != RefreshMode::Newer => {
+            // In these modes a write repeats what is there.
+            Some(Standing::Same)
+                if verdict == Verdict::Write && self.rules.mode != RefreshMode::Newer =>
+            {
                 Held::Same(key)
             }
+            Some(Standing::Newer) if self.rules.mode == RefreshMode::Full => Held::Newer(key),
             Some(_) => Held::Different(key),
         }
     }
@@ -285,13 +354,21 @@ impl StreamForecast {
         };
         verdict != Verdict::Keep
     }
+}
 
-    fn see(&self, key: &str) {
-        lock(&self.seen).insert(self.hasher.hash_one(key));
+impl Memory {
+    fn see(&self, key: &str, what: Seen) {
+        lock(&self.seen).insert(self.hasher.hash_one(key), what);
     }
 
-    fn has_seen(&self, key: &str) -> bool {
-        lock(&self.seen).contains(&self.hasher.hash_one(key))
+    fn see_if_new(&self, key: &str) {
+        let mut seen = lock(&self.seen);
+        seen.entry(self.hasher.hash_one(key))
+            .or_insert(Seen::Stored);
+    }
+
+    fn seen(&self, key: &str) -> Option<Seen> {
+        lock(&self.seen).get(&self.hasher.hash_one(key)).copied()
     }
 }
 

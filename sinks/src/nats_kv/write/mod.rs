@@ -16,7 +16,7 @@ mod sweep;
 mod window;
 
 pub(super) use fast::Lane;
-pub(super) use forecast::StreamForecast;
+pub(super) use forecast::{Memory, StreamForecast};
 pub(super) use form::Form;
 pub(super) use identity::Identity;
 pub(super) use lifeline::Lifeline;
