@@ -12,7 +12,7 @@ use super::connect::Connection;
 use super::error::Failure;
 use super::key::Collisions;
 use super::read::{Reader, Way};
-use super::write::{Lifeline, StreamRules};
+use super::write::{Lifeline, StreamRules, Window};
 
 /// A run; `T` is what it has for each stream.
 pub(super) struct Session<T> {
@@ -107,6 +107,17 @@ impl<T: AsRef<StreamRules>> Session<T> {
         Lifeline::grasp(&self.connection.link, self.connection.request_timeout)
             .await
             .map_err(Failure::into_sink_error)
+    }
+
+    /// A window for writes that wait for their acks.
+    pub(super) async fn window(&self) -> Result<Window, SinkError> {
+        Window::open(
+            &self.connection.client,
+            self.config.max_in_flight,
+            self.connection.request_timeout,
+        )
+        .await
+        .map_err(|error| SinkError::unavailable(format!("cannot subscribe to acks: {error}")))
     }
 
     /// Reads `bucket`, the quickest way that it allows.

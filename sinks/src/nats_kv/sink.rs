@@ -46,13 +46,7 @@ impl NatsKv {
         let Session {
             config, connection, ..
         } = &session;
-        let window = Window::open(
-            &connection.client,
-            config.max_in_flight,
-            connection.request_timeout,
-        )
-        .await
-        .map_err(|error| SinkError::unavailable(format!("cannot subscribe to acks: {error}")))?;
+        let window = session.window().await?;
         let dead_letter = match &config.dead_letter_stream {
             Some(name) => Some(DeadLetterStream::open(connection, config, name).await?),
             None => None,

@@ -19,7 +19,7 @@ use super::bucket::Bucket;
 use super::config::{NatsKvConfig, RefreshMode};
 use super::error::Failure;
 use super::session::Session;
-use super::write::{Form, Lifeline, Limit, StoredSizes, StreamWriter, Window, next_page};
+use super::write::{Form, Lifeline, Limit, StoredSizes, StreamWriter, next_page};
 use page::{Counts, Mover};
 use plan::Planner;
 
@@ -41,13 +41,7 @@ pub(super) async fn migrate(
     let Session {
         config, connection, ..
     } = &session;
-    let window = Window::open(
-        &connection.client,
-        config.max_in_flight,
-        connection.request_timeout,
-    )
-    .await
-    .map_err(|error| SinkError::unavailable(format!("cannot subscribe to acks: {error}")))?;
+    let window = session.window().await?;
     let mut migrated = Migrated::default();
     for name in names(config, &migration)? {
         let bucket = match Bucket::find(connection, &name).await? {
