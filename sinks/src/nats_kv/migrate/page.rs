@@ -38,8 +38,6 @@ struct Change {
     value: Bytes,
     /// Where it goes, if not in its own place.
     to: Option<String>,
-    /// The revision that must still be the last one where it is written.
-    expected: u64,
 }
 
 /// What stands under the key that another one is moved to.
@@ -125,7 +123,6 @@ impl Mover<'_> {
                 revision,
                 value,
                 to,
-                expected: revision,
             });
         }
         (rewrites, moves)
@@ -150,15 +147,12 @@ impl Mover<'_> {
             .collect();
         let (mut free, mut reached) = (Vec::new(), Vec::new());
         let mut taken = HashSet::new();
-        for mut change in moves {
-            let goal = change.to.clone().unwrap_or_default();
-            let there = stored.get(&goal).and_then(Option::as_ref);
+        for change in moves {
+            let goal = change.to.as_deref().unwrap_or_default();
+            let there = stored.get(goal).and_then(Option::as_ref);
             match self.goal(&change, there) {
                 // Two keys of this page may have the same goal.
-                Goal::Free if taken.insert(goal.clone()) => {
-                    change.expected = 0;
-                    free.push(change);
-                }
+                Goal::Free if taken.insert(goal.to_owned()) => free.push(change),
                 Goal::Reached => reached.push(change),
                 Goal::Free | Goal::Taken => {
                     counts.of(&change.stream).conflicting += 1;
@@ -186,10 +180,17 @@ impl Mover<'_> {
         changes: Vec<Change>,
         lifeline: &mut Lifeline,
     ) -> Result<(Vec<Change>, Vec<Change>), Failure> {
-        let message = |change: &Change| Outgoing {
-            subject: self.subject(change.to.as_ref().unwrap_or(&change.key)),
-            headers: self.form.headers(Some(change.expected)),
-            payload: change.value.clone(),
+        let message = |change: &Change| {
+            let (key, expected) = match &change.to {
+                // Nothing must have been there.
+                Some(to) => (to, 0),
+                None => (&change.key, change.revision),
+            };
+            Outgoing {
+                subject: self.subject(key),
+                headers: self.form.headers(Some(expected)),
+                payload: change.value.clone(),
+            }
         };
         self.publish(changes, message, lifeline).await
     }
