@@ -29,8 +29,8 @@ impl Project {
             folder: tempfile::tempdir().expect("the temporary directory is writable"),
         };
         let file = format!(
-            "version: 1\ndefault_environment: test\nsend_anonymous_usage_stats: false\n\
-             environments:\n- name: test\nplugins:\n  extractors:\n{extractors}"
+            "version: 1\ndefault_environment: dev\nsend_anonymous_usage_stats: false\n\
+             environments:\n- name: dev\nplugins:\n  extractors:\n{extractors}"
         );
         project.write("meltano.yml", &file);
         let definition = definition(&wheel(project.folder.path()));
@@ -64,9 +64,8 @@ impl Project {
     /// # Panics
     /// If it does not, or if `docs/meltano.md` does not know the command.
     pub fn succeed(&self, arguments: &[&str]) -> (String, String) {
-        // The page's environment and taps are not those of a test.
-        let shown = arguments.join(" ").replace("test:", "prod:");
-        Self::shown(&shown.replace("tap-jsonl", "tap-postgres"));
+        // The page has only one tap.
+        Self::shown(&arguments.join(" ").replace("tap-jsonl", "tap-postgres"));
         let output = python::checked(&mut self.command(arguments), "Meltano failed");
         (text(&output.stdout), text(&output.stderr))
     }
@@ -99,7 +98,7 @@ impl Project {
     /// If there is none.
     #[must_use]
     pub fn state(&self, extractor: &str) -> Value {
-        let name = format!("test:{extractor}-to-target-nats-kv");
+        let name = format!("dev:{extractor}-to-target-nats-kv");
         let (state, _) = self.succeed(&["state", "get", &name]);
         serde_json::from_str(&state).unwrap_or_else(|error| panic!("no state: {state}: {error}"))
     }
