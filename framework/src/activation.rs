@@ -204,6 +204,22 @@ pub fn is_marked(record: Value<'_>) -> bool {
         .is_some_and(|deleted| !deleted.is_null())
 }
 
+/// Whether a stored record is marked as deleted by a version of its table, and not by the tap.
+///
+/// ```
+/// # use singer_target::{activation::is_marked_by_version, value::Tape};
+/// # let mut tape = Tape::new();
+/// tape.parse(br#"{"id":1,"_sdc_deleted_at":"2024-05-01","_sdc_deleted_by_version":5}"#)?;
+/// assert!(is_marked_by_version(tape.root().unwrap()));
+/// tape.parse(br#"{"id":1,"_sdc_deleted_at":"2024-05-01"}"#)?;
+/// assert!(!is_marked_by_version(tape.root().unwrap()));
+/// # Ok::<(), singer_target::value::ParseError>(())
+/// ```
+#[must_use]
+pub fn is_marked_by_version(stored: Value<'_>) -> bool {
+    is_marked(stored) && integer(stored, DELETED_BY_VERSION).is_some()
+}
+
 fn integer(record: Value<'_>, name: &str) -> Option<i64> {
     record.get(name)?.as_number()?.as_i64()
 }

@@ -34,6 +34,7 @@ pub(crate) struct Delivered {
     pub(crate) batch: Batch,
     pub(crate) written: usize,
     pub(crate) unchanged: usize,
+    pub(crate) conflicting: usize,
     pub(crate) deleted: usize,
     pub(crate) rejected: Vec<Rejection>,
     pub(crate) retries: usize,
@@ -61,6 +62,7 @@ impl Retry {
             batch: batch.clone(),
             written: 0,
             unchanged: 0,
+            conflicting: 0,
             deleted: 0,
             rejected: Vec::new(),
             retries: 0,
@@ -73,10 +75,10 @@ impl Retry {
         let mut origin: Vec<usize> = (0..current.len()).collect();
         loop {
             let (open, cause) = match sink.write(&current).await {
-                Ok(report) => {
+                Ok(mut report) => {
                     check(&report, &current)?;
                     let open = with_later_equals(&current, &report.unsettled);
-                    let cause = report.cause.map_or_else(
+                    let cause = report.cause.take().map_or_else(
                         || SinkError::transient("the destination did not confirm every record"),
                         SinkError::Transient,
                     );
@@ -85,10 +87,11 @@ impl Retry {
                     let again = open.len()
                         - report.unsettled.len()
                         - report.rejected.iter().filter(rejected_again).count();
-                    done.written += report.written.saturating_sub(again);
-                    let again = again.saturating_sub(report.written);
-                    done.deleted += report.deleted.saturating_sub(again);
+                    report.unsettle_some(again);
+                    done.written += report.written;
                     done.unchanged += report.unchanged;
+                    done.conflicting += report.conflicting;
+                    done.deleted += report.deleted;
                     done.rejected.extend(
                         report
                             .rejected

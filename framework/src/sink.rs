@@ -257,6 +257,10 @@ pub struct Report {
     pub written: usize,
     /// Records that were not needed, since what is stored is equal or newer.
     pub unchanged: usize,
+    /// Records that lost a tie: what is stored has other data, is neither older nor newer, and
+    /// stays. Users want to know of them, since their source changes records without a new
+    /// replication key. A sink that cannot tell counts them as unchanged.
+    pub conflicting: usize,
     /// Records that say that they are gone, and for which what was stored was removed.
     pub deleted: usize,
     /// Records that the destination can never take; `on_invalid_record` decides what happens.
@@ -318,7 +322,23 @@ impl Report {
     }
 
     pub(crate) fn total(&self) -> usize {
-        self.written + self.unchanged + self.deleted + self.rejected.len() + self.unsettled.len()
+        let settled = self.written + self.unchanged + self.conflicting + self.deleted;
+        settled + self.rejected.len() + self.unsettled.len()
+    }
+
+    /// Takes `records` away from those that are settled, since they are written again. A report
+    /// does not name them: most likely they were written.
+    pub(crate) fn unsettle_some(&mut self, mut records: usize) {
+        for count in [
+            &mut self.written,
+            &mut self.deleted,
+            &mut self.unchanged,
+            &mut self.conflicting,
+        ] {
+            let taken = records.min(*count);
+            *count -= taken;
+            records -= taken;
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use target_tests::case::Case;
 use target_tests::python;
-use target_tests::singer::{record, schema, state};
+use target_tests::singer::{record, schema, schema_with_bookmark, state};
 use target_tests::target::Outcome;
 
 fn input() -> String {
@@ -77,6 +77,7 @@ fn the_summary_tells_what_became_of_every_record() {
         "read=5",
         "written=1",
         "unchanged=3",
+        "conflicting=0",
         "deleted=0",
         "rejected=1",
         "skipped=1",
@@ -86,6 +87,40 @@ fn the_summary_tells_what_became_of_every_record() {
         "records_per_second=",
     ] {
         assert!(summary.contains(count), "{count}: {summary}");
+    }
+}
+
+/// A source that changes records without their bookmark: a load leaves them, and says so.
+#[test]
+fn ties_are_told() {
+    let folder = tempfile::tempdir().expect("the temporary directory is writable");
+    let file = folder.path().join("target.prom");
+    for encoding in ["json", "msgpack"] {
+        let case = Case::new()
+            .set("encoding", encoding)
+            .set("metrics_file", file.to_string_lossy().as_ref());
+        let start = schema_with_bookmark("s", json!({"id": {}, "at": {}}), &["id"], "at");
+        let row = |id: u32, at: u32, v: &str| record("s", json!({"id": id, "at": at, "v": v}));
+        let first = [row(1, 5, "a"), row(2, 5, "a"), row(3, 5, "a")].concat();
+        let _ = case.load(start.clone() + &first).success();
+        // The same, a tie, an older one, and a tie with a record of the same batch.
+        let second = [
+            row(1, 5, "a"),
+            row(2, 5, "b"),
+            row(3, 4, "b"),
+            row(4, 1, "a"),
+            row(4, 1, "b"),
+        ];
+        let outcome = case.load(start + &second.concat()).success();
+        let told = "written=1 unchanged=2 conflicting=2";
+        assert!(
+            outcome.stderr.contains(told),
+            "{encoding}: {}",
+            outcome.stderr
+        );
+        let metrics = std::fs::read_to_string(&file).expect("it was written");
+        let sample = r#"singer_target_records_total{outcome="conflicting",stream="s"} 2"#;
+        assert!(metrics.contains(sample), "{encoding}: {metrics}");
     }
 }
 

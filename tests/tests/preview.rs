@@ -137,7 +137,8 @@ async fn a_dry_run_tells_what_the_load_then_does() {
             ] = told;
             for (what, count) in [
                 ("written", created + updated),
-                ("unchanged", unchanged + outdated + conflicting),
+                ("unchanged", unchanged + outdated),
+                ("conflicting", conflicting),
                 ("deleted", deleted),
                 ("rejected", rejected),
             ] {

@@ -64,7 +64,7 @@ fn a_line_while_it_runs_and_a_table_when_it_is_done() {
         "1 records  ",
         "in flight 0  state none yet",
         "created bucket",
-        "stream  read  written",
+        "stream  read  written  unchanged  conflicting  deleted",
         "s          2        2          0",
         "2 records in ",
     ] {

@@ -202,9 +202,7 @@ fn disbelieve(mut report: Report, indexes: &[usize]) -> Report {
         !report.unsettled.contains(index) && !report.rejected.iter().any(|it| it.index == **index)
     };
     let lost: Vec<usize> = indexes.iter().filter(settled).copied().collect();
-    let from_written = lost.len().min(report.written);
-    report.written -= from_written;
-    report.unchanged -= lost.len() - from_written;
+    report.unsettle_some(lost.len());
     report.unsettled.extend(lost);
     report
 }

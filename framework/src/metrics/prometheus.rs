@@ -42,9 +42,10 @@ const COUNTERS: [(&str, &str, Get); 4] = [
 ];
 
 /// What may become of a record.
-const OUTCOMES: [(&str, Get); 7] = [
+const OUTCOMES: [(&str, Get); 8] = [
     ("written", |it| it.written),
     ("unchanged", |it| it.unchanged),
+    ("conflicting", |it| it.conflicting),
     ("deleted", |it| it.deleted),
     ("filtered", |it| it.filtered),
     ("skipped", |it| it.skipped),

@@ -20,7 +20,7 @@ pub(crate) struct Summary {
 }
 
 /// The counts of a stream. Of the records that were read, each is in the end written, unchanged,
-/// deleted, filtered or rejected.
+/// conflicting, deleted, filtered or rejected.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Records that were taken in.
@@ -29,6 +29,8 @@ pub(crate) struct Counts {
     pub(crate) bytes: u64,
     pub(crate) written: u64,
     pub(crate) unchanged: u64,
+    /// Records that were left out although their data are other than what is stored.
+    pub(crate) conflicting: u64,
     /// Records that deleted what was stored.
     pub(crate) deleted: u64,
     /// Stored records that were deleted by a new version of their table, or by a run that
@@ -52,7 +54,7 @@ pub(crate) struct Counts {
 impl Counts {
     /// Records that are stored, or need not be.
     pub(crate) fn loaded(&self) -> u64 {
-        self.written + self.unchanged + self.deleted
+        self.written + self.unchanged + self.conflicting + self.deleted
     }
 
     /// Records that were read and of which nothing is known yet.
@@ -98,6 +100,7 @@ impl Summary {
         self.count(delivered.batch.stream(), |counts| {
             counts.written += delivered.written as u64;
             counts.unchanged += delivered.unchanged as u64;
+            counts.conflicting += delivered.conflicting as u64;
             counts.deleted += delivered.deleted as u64;
             counts.retries += delivered.retries as u64;
             counts.batches += 1;
@@ -189,6 +192,7 @@ impl Summary {
                 bytes,
                 written,
                 unchanged,
+                conflicting,
                 filtered,
                 rejected,
                 skipped,
@@ -205,6 +209,7 @@ impl Summary {
                 read,
                 written,
                 unchanged,
+                conflicting,
                 deleted,
                 filtered,
                 rejected,

@@ -74,7 +74,7 @@ impl<P: Preview> Sink for DryRun<P> {
                 Foreseen::Deleted => (&mut counts.deleted, &mut report.deleted),
                 Foreseen::Unchanged => (&mut counts.unchanged, &mut report.unchanged),
                 Foreseen::Outdated => (&mut counts.outdated, &mut report.unchanged),
-                Foreseen::Conflicting => (&mut counts.conflicting, &mut report.unchanged),
+                Foreseen::Conflicting => (&mut counts.conflicting, &mut report.conflicting),
                 Foreseen::Rejected(reason) => {
                     report.reject(index, reason);
                     continue;

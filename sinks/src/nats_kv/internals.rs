@@ -70,7 +70,7 @@ impl Comparer {
             Stored::Marker(told) => self.0.with_marker(candidate, *told, &mut scratch),
             Stored::Settled(earlier) => self.0.with_record(candidate, *earlier),
         };
-        verdict != Verdict::Keep
+        !matches!(verdict, Verdict::Keep(_))
     }
 
     /// What the marker tells that `record` leaves, if it removes what is stored.

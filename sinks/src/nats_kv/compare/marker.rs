@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use singer_target::value::{Tape, Value};
 
 use super::super::config::RefreshMode;
-use super::{Candidate, Comparison, Verdict, is_deleted};
+use super::{Candidate, Comparison, Standing, Verdict, is_deleted};
 
 /// The header in which a marker of ours tells the replication key: `{"updated_at":"2026-01-01"}`.
 pub(in super::super) const MARKER_TELLS: &str = "Singer-Replication-Key";
@@ -61,7 +61,8 @@ impl Comparison {
             return Verdict::Write;
         }
         let order = removed.and_then(|removed| self.order(new, removed));
-        let write = match (self.is_removal(new), order) {
+        let removes = self.is_removal(new);
+        let write = match (removes, order) {
             // With equal replication keys the deletion stands.
             (false, Some(order)) => order == Ordering::Greater,
             (false, None) => true,
@@ -69,6 +70,10 @@ impl Comparison {
             (true, Some(Ordering::Less)) => false,
             (true, Some(Ordering::Equal) | None) => self.mode == RefreshMode::Same,
         };
-        if write { Verdict::Write } else { Verdict::Keep }
+        match (write, removes) {
+            (true, _) => Verdict::Write,
+            (false, true) => Verdict::Keep(Standing::Same),
+            (false, false) => Verdict::Keep(Standing::Newer),
+        }
     }
 }

@@ -36,8 +36,8 @@ pub(super) enum Verdict {
     Write,
     /// Write it over something that should not be there, and warn: what is stored is … so.
     Repair(&'static str),
-    /// Leave what is stored.
-    Keep,
+    /// Leave what is stored, which stands to it like this.
+    Keep(Standing),
 }
 
 /// How the records of a stream compare with what is stored.
@@ -97,18 +97,12 @@ impl Comparison {
         if self.mode == RefreshMode::Full {
             return Verdict::Write;
         }
-        if stored.is_empty() {
-            return Verdict::Repair("empty");
-        }
         if self.mode == RefreshMode::Newer && self.has_same_bytes(new, stored) {
-            return Verdict::Keep;
+            return Verdict::Keep(Standing::Same);
         }
-        if self.decode(stored, scratch).is_none() {
-            return Verdict::Repair("neither JSON nor MessagePack");
-        }
-        match scratch.root() {
-            Some(stored) if stored.kind() == ValueKind::Object => self.decide(new, stored),
-            _ => Verdict::Repair("not an object"),
+        match self.read(stored, scratch) {
+            Ok(stored) => self.decide(new, stored),
+            Err(what) => Verdict::Repair(what),
         }
     }
 
@@ -129,6 +123,19 @@ impl Comparison {
         Some(&**encoder)
     }
 
+    /// Reads a stored record. The error says what the bytes are instead.
+    fn read<'t>(&self, bytes: &[u8], into: &'t mut Tape) -> Result<Value<'t>, &'static str> {
+        if bytes.is_empty() {
+            return Err("empty");
+        }
+        if self.decode(bytes, into).is_none() {
+            return Err("neither JSON nor MessagePack");
+        }
+        let record = into.root();
+        let record = record.filter(|record| record.kind() == ValueKind::Object);
+        record.ok_or("not an object")
+    }
+
     fn decide(&self, new: Candidate<'_>, stored: Value<'_>) -> Verdict {
         let order = self.order(new.value, stored);
         if is_revived(stored, new.value) || is_of_newer_version(new.value, stored, order) {
@@ -139,7 +146,7 @@ impl Comparison {
             return if self.revive && order == Some(Ordering::Greater) {
                 Verdict::Write
             } else {
-                Verdict::Keep
+                Verdict::Keep(self.standing(new, stored, order))
             };
         }
         // Where the tap itself sends nulls, they are its way to say "not deleted".
@@ -149,11 +156,19 @@ impl Comparison {
         let write = match (self.mode, order) {
             (RefreshMode::Newer, Some(order)) => order == Ordering::Greater,
             // A deletion is news, although all its other data may be the same.
-            (RefreshMode::Newer, None) => is_deleted(new.value) || !self.is_same_data(new, stored),
+            (RefreshMode::Newer, None) if is_deleted(new.value) => true,
+            (RefreshMode::Newer, None) if self.is_same_data(new, stored) => {
+                return Verdict::Keep(Standing::Same);
+            }
+            (RefreshMode::Newer, None) => true,
             (_, Some(order)) => order != Ordering::Less,
             (_, None) => true,
         };
-        if write { Verdict::Write } else { Verdict::Keep }
+        if write {
+            Verdict::Write
+        } else {
+            Verdict::Keep(self.standing(new, stored, order))
+        }
     }
 
     /// How the replication keys compare; `None` if there is none, or neither record has a value

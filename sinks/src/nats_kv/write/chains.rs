@@ -12,7 +12,7 @@ use singer_target::Batch;
 use singer_target::value::Tape;
 use singer_target::{Rejection, Report};
 
-use super::super::compare::{Candidate, Comparison, Verdict};
+use super::super::compare::{Candidate, Comparison, Standing, Verdict};
 use super::super::read::{Content, Found};
 use super::prepare::Prepared;
 
@@ -71,6 +71,7 @@ enum Fate {
     Open,
     Written,
     Unchanged,
+    Conflicting,
     Rejected,
     Unsettled,
 }
@@ -177,8 +178,11 @@ impl<'a> Chains<'a> {
                 } else {
                     self.verdict(chain, winner, record)
                 };
-                if verdict == Verdict::Keep {
-                    self.fates[record as usize] = Fate::Unchanged;
+                if let Verdict::Keep(standing) = verdict {
+                    self.fates[record as usize] = match standing {
+                        Standing::Same | Standing::Newer => Fate::Unchanged,
+                        Standing::Other => Fate::Conflicting,
+                    };
                 } else {
                     // What it supersedes is safe as soon as it is.
                     if winner != NONE {
@@ -352,6 +356,7 @@ impl<'a> Chains<'a> {
                 }
                 Fate::Written => report.written += 1,
                 Fate::Unchanged => report.unchanged += 1,
+                Fate::Conflicting => report.conflicting += 1,
                 Fate::Rejected => {}
                 Fate::Open | Fate::Unsettled => report.unsettled.push(index),
             }
