@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use target_tests::bucket::Bucket;
 use target_tests::case::Case;
-use target_tests::singer::{record, schema, state};
+use target_tests::singer::{raw_record, record, schema, state};
 
 fn people(ids: impl IntoIterator<Item = u32>) -> String {
     let records = ids
@@ -65,6 +65,24 @@ async fn overwrite_deletes_what_the_run_has_not_written_and_nothing_else() {
             operation
         );
         assert!(outcome.stderr.contains("deleted=2"), "{}", outcome.stderr);
+    }
+}
+
+/// MessagePack does not keep that the key was 1.50.
+#[tokio::test]
+async fn what_is_gone_is_deleted_however_its_key_was_spelled() {
+    let prices = |ids: &[&str]| {
+        let records = ids
+            .iter()
+            .map(|id| raw_record("prices", &format!(r#"{{"id":{id}}}"#)));
+        schema("prices", json!({"id": {"type": "number"}}), &["id"]) + &records.collect::<String>()
+    };
+    for encoding in ["json", "msgpack"] {
+        let case = overwriting().set("encoding", encoding);
+        let first = prices(&["1.50", "2.50", "10"]) + &end();
+        let _ = case.load(first).success();
+        let _ = case.load(prices(&["2.50"]) + &end()).success();
+        assert_eq!(case.bucket().await.keys().await, ["prices.2=2E50"]);
     }
 }
 

@@ -8,6 +8,7 @@ mod collisions;
 mod escape;
 mod hash;
 mod legacy;
+mod own;
 
 pub(super) use collisions::Collisions;
 pub(super) use escape::push_stream;

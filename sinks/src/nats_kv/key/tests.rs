@@ -300,7 +300,113 @@ fn text_of(value: &serde_json::Value) -> String {
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
+#[test]
+fn a_record_is_under_its_own_key_in_the_legacy_format() {
+    let rules = rules(KeyFormat::Legacy, KeyFrom::Properties);
+    for (properties, key, record, is_own) in [
+        (&["id"][..], "s.1.50", r#"{"id":1.5}"#, true),
+        (&["id"], "s.1.50", r#"{"id":"1.5"}"#, false),
+        (&["id"], "s.1.50", r#"{"id":1.51}"#, false),
+        (&["id"], "s.12_30", r#"{"id":"12:30"}"#, true),
+        (&["a", "b"], "s.1.5-x", r#"{"a":1.5,"b":"x"}"#, true),
+        // Where one part ends and the next begins is not told.
+        (&["a", "b"], "s.1.50-x", r#"{"a":1.5,"b":"x"}"#, false),
+    ] {
+        let properties: Vec<_> = properties.iter().map(|it| (*it).to_owned()).collect();
+        let writer = KeyWriter::new(&rules, "s", &properties).expect("a writer");
+        let (mut tape, mut scratch) = (Tape::new(), Tape::new());
+        tape.parse(record.as_bytes()).expect("JSON");
+        let source = writer.source(key, tape.root().expect("a value"), &mut scratch);
+        assert_eq!(source.is_some(), is_own, "{key} over {record}");
+    }
+}
+
+/// A number of few digits in one of several spellings, or a text that looks like one.
+fn spelled_part() -> impl Strategy<Value = String> {
+    const SPELLINGS: &[&str] = &[
+        "1",
+        "1.0",
+        "1.00",
+        "10e-1",
+        "1E0",
+        "1.5",
+        "1.50",
+        "15e-1",
+        "0.15e1",
+        "-0",
+        "0",
+        "true",
+        "null",
+        "[1.50]",
+        "[1.5]",
+        r#""1.50""#,
+        r#""1.5""#,
+        r#""x""#,
+        r#""1-1""#,
+        r#""1,""#,
+    ];
+    prop::sample::select(SPELLINGS).prop_map(str::to_owned)
+}
+
+/// An object of the members k0, k1, …
+fn object(parts: &[String]) -> String {
+    let members = parts.iter().enumerate();
+    let members = members.map(|(index, part)| format!(r#""k{index}":{part}"#));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+}
+
+fn names(parts: &[String]) -> Vec<String> {
+    (0..parts.len()).map(|index| format!("k{index}")).collect()
+}
+
+/// Whether a part of a key that spells `text` names the value of this JSON.
+fn names_value(text: &str, json: &str) -> bool {
+    let (mut value, mut spelled) = (Tape::new(), Tape::new());
+    value.parse(json.as_bytes()).expect("JSON");
+    let value = value.root().expect("a value");
+    match value.as_str() {
+        Some(value) => value == text,
+        None => spelled.parse(text.as_bytes()).is_ok() && spelled.root().expect("a value") == value,
+    }
+}
+
 proptest! {
+    /// A record is under its own key whatever an encoding makes of its spelling, and under no key
+    /// that names other values: so no foreign entry is taken for one of the stream.
+    #[test]
+    fn a_record_is_under_keys_that_name_its_values_and_under_no_other(
+        named in prop::collection::vec(spelled_part(), 1..3),
+        stored in prop::collection::vec(spelled_part(), 1..3),
+        stream in prop::sample::select(&["s", "s.1", "t"][..]),
+    ) {
+        let rules = rules(KeyFormat::Escaped, KeyFrom::Properties);
+        let properties = names(&named);
+        let properties: Vec<_> = properties.iter().map(String::as_str).collect();
+        let Ok(key) = key_of(&rules, stream, &properties, &object(&named)) else {
+            return Ok(());
+        };
+        let mut texts: Vec<String> = named
+            .iter()
+            .map(|json| text_of(&serde_json::from_str(json).expect("JSON")))
+            .collect();
+        if stream == "s.1" {
+            texts.insert(0, "1".to_owned());
+        }
+        let is_own = stream != "t"
+            && texts.len() == stored.len()
+            && texts.iter().zip(&stored).all(|(text, json)| names_value(text, json));
+        let writer = KeyWriter::new(&rules, "s", &names(&stored)).expect("a writer");
+        let (mut record, mut scratch) = (Tape::new(), Tape::new());
+        record.parse(object(&stored).as_bytes()).expect("JSON");
+        let source = writer.source(&key, record.root().expect("a value"), &mut scratch);
+        prop_assert_eq!(source.is_some(), is_own, "{} over {:?}", key, stored);
+        if let Some(source) = source {
+            let mut again = String::new();
+            writer.write(source, &mut again).expect("it has a key");
+            prop_assert_eq!(again, key);
+        }
+    }
+
     /// A key is legal, and tells the stream and the parts that it was made of: so it is the key of
     /// no other.
     #[test]

@@ -94,20 +94,17 @@ impl Planner {
             return Some((split.stream, self.value(encoder, record)));
         }
         let mut stream = split.stream;
-        let mut own = String::new();
+        let mut spelled = Tape::new();
         for known in candidates {
             stream.clone_from(&known.name);
-            own.clear();
-            let wanted = known.wanted.write(record, &mut own).is_ok();
-            if wanted && own == key {
+            if known.wanted.source(key, record, &mut spelled).is_some() {
                 return Some((stream, self.value(encoder, record)));
             }
-            let mut old = String::new();
-            if known.other.write(record, &mut old).is_ok() && old == key {
-                let plan = if wanted {
-                    self.moved(own, encoder, record, stored)
-                } else {
-                    Plan::Unknown("the key format cannot hold its key")
+            if let Some(source) = known.other.source(key, record, &mut spelled) {
+                let mut to = String::new();
+                let plan = match known.wanted.write(source, &mut to) {
+                    Ok(()) => self.moved(to, encoder, record, stored),
+                    Err(_) => Plan::Unknown("the key format cannot hold its key"),
                 };
                 return Some((stream, plan));
             }

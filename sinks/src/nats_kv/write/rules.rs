@@ -102,9 +102,8 @@ impl StreamRules {
         };
         let encoder = self.comparison.decode(bytes, into)?;
         let entry = into.root()?;
-        let mut own = String::with_capacity(key.len());
-        self.keys.write(entry, &mut own).ok()?;
-        (own == key).then_some((encoder, entry))
+        let is_own = self.keys.source(key, entry, &mut Tape::new()).is_some();
+        is_own.then_some((encoder, entry))
     }
 }
 

@@ -96,3 +96,33 @@ fn what_cannot_be_told_is_left() {
         );
     }
 }
+
+/// MessagePack has made 1.5 of a key property 1.50. The next load writes to the key of 1.50.
+#[test]
+fn keys_keep_a_spelling_that_the_encoding_has_not_kept() {
+    let msgpack = MessagePack::build(MessagePackConfig::default());
+    let mut tape = Tape::new();
+    tape.parse(br#"{"id":1.5}"#).expect("JSON");
+    let mut stored = Vec::new();
+    let record = tape.root().expect("a value");
+    msgpack.encode(record, &mut stored).expect("encodes");
+    let settings = json!({"encoding": "msgpack"});
+    let planner = planner(settings, &[("s", &["id"])]);
+    for (key, expected) in [
+        ("s.1=2E50", Plan::Leave),
+        (
+            "s.1=2E51",
+            Plan::Unknown("its key properties give another key"),
+        ),
+        (
+            "s.1.50",
+            Plan::Move {
+                to: "s.1=2E50".to_owned(),
+                value: stored.clone().into(),
+            },
+        ),
+    ] {
+        let planned = planner.plan(key, &stored, &mut Tape::new());
+        assert_eq!(planned, Some(("s".to_owned(), expected)), "{key}");
+    }
+}
