@@ -14,7 +14,9 @@ use super::dead_letter::DeadLetterStream;
 use super::error::Failure;
 use super::read::{Ahead, Witness};
 use super::session::Session;
-use super::write::{Identity, Lane, Novelty, StoredSizes, StreamWriter, Sweep, Window};
+use super::write::{
+    Identity, Lane, Novelty, OwnRevisions, OwnValues, StoredSizes, StreamWriter, Sweep, Window,
+};
 
 /// Batches in flight at once: one is prepared and one is read for while others wait for acks.
 pub(super) const CONCURRENCY: usize = 4;
@@ -23,6 +25,7 @@ pub(super) const CONCURRENCY: usize = 4;
 pub struct NatsKv {
     session: Session<StreamWriter>,
     window: Arc<Window>,
+    own: Arc<OwnValues>,
     buckets: tokio::sync::Mutex<HashMap<String, OpenBucket>>,
     dead_letter: Option<DeadLetterStream>,
 }
@@ -54,6 +57,7 @@ impl NatsKv {
         let sink = Self {
             session,
             window: Arc::new(window),
+            own: Arc::default(),
             buckets: tokio::sync::Mutex::default(),
             dead_letter,
         };
@@ -202,6 +206,7 @@ impl NatsKv {
             began_at: bucket.last_revision,
             sizes: StoredSizes::default(),
             novelty: Novelty::default(),
+            own: OwnRevisions::new(Arc::clone(&self.own), bucket.last_revision),
         })
     }
 }

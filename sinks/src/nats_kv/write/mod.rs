@@ -7,7 +7,9 @@ mod forecast;
 mod form;
 mod identity;
 mod lifeline;
+mod lookup;
 mod novelty;
+mod own;
 mod prepare;
 mod round;
 mod rules;
@@ -21,6 +23,7 @@ pub(super) use form::Form;
 pub(super) use identity::Identity;
 pub(super) use lifeline::Lifeline;
 pub(super) use novelty::Novelty;
+pub(super) use own::{OwnRevisions, OwnValues};
 pub(super) use prepare::Limit;
 pub(super) use round::{Outgoing, publish};
 pub(super) use rules::StreamRules;
@@ -28,10 +31,7 @@ pub(super) use sizes::StoredSizes;
 pub(super) use sweep::{Counted, Sweep, next_page};
 pub(super) use window::Window;
 
-use std::hash::{BuildHasher, RandomState};
-use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_nats::Client;
 use singer_target::Batch;
@@ -39,15 +39,12 @@ use singer_target::{Report, SinkError};
 
 use super::config::RefreshMode;
 use super::error::Failure;
-use super::read::{Ahead, Manner, Reader, Witness};
+use super::read::{Ahead, Reader, Witness};
 use answer::Answer;
 use chains::{Chains, Policy};
 use fast::FastBatch;
 use prepare::Prepared;
 use round::Round;
-
-/// How often a key is decided again before the framework is asked to try later.
-const MAX_CONFLICTS: u32 = 20;
 
 /// Writes the batches of one stream to its bucket.
 pub(super) struct StreamWriter {
@@ -68,6 +65,8 @@ pub(super) struct StreamWriter {
     pub(super) sizes: StoredSizes,
     /// Whether keys are likely to be new.
     pub(super) novelty: Novelty,
+    /// What was written during this run.
+    pub(super) own: OwnRevisions,
 }
 
 impl AsRef<StreamRules> for StreamWriter {
@@ -95,7 +94,7 @@ impl StreamWriter {
         };
         let mut chains = Chains::new(batch, &prepared, &self.rules.comparison, policy);
         let mut outcome = self
-            .write_chains(&prepared, &mut chains, policy, &mut lifeline)
+            .write_chains(&prepared, &mut chains, &mut lifeline)
             .await;
         if outcome == Err(Failure::NoBucket) {
             // It is gone for good, or about to have a new leader.
@@ -121,10 +120,9 @@ impl StreamWriter {
         &self,
         prepared: &Prepared,
         chains: &mut Chains<'_>,
-        policy: Policy,
         lifeline: &mut Lifeline,
     ) -> Result<Option<Failure>, Failure> {
-        if self.rules.mode == RefreshMode::Full && !policy.written_before {
+        if self.rules.mode == RefreshMode::Full && !chains.may_be_stored() {
             let all = (0..chains.len()).collect();
             // A purge takes the history away, which a batch of the server's might not allow.
             let lane = self.fast_lane.as_deref();
@@ -134,58 +132,32 @@ impl StreamWriter {
         let mut cause = None;
         let mut start = 0;
         while start < chains.len() {
-            let is_new = !policy.written_before && self.novelty.is_expected();
+            let is_new = !chains.may_be_stored() && self.novelty.is_expected();
             let end = if is_new {
                 chains.len()
             } else {
                 chains.len().min(start + self.sizes.keys_at_once())
             };
             let part = start..end;
+            let open: Vec<_> = part.clone().collect();
+            let others = self.recall(chains, &open);
             if is_new {
-                part.clone().for_each(|chain| chains.found(chain, None));
+                others.iter().for_each(|chain| chains.found(*chain, None));
             } else {
-                self.read(chains, part.clone(), policy, lifeline).await?;
+                self.read(chains, &others, lifeline).await?;
             }
-            let open = part.clone().collect();
             let failure = self
                 .write_open(prepared, chains, open, None, lifeline)
                 .await?;
             cause = cause.or(failure);
             if is_new {
-                let conflicts = chains.conflicts(part.clone());
-                self.novelty.note_written(part.len(), conflicts);
+                let conflicts = chains.conflicts(&others);
+                self.novelty.note_written(others.len(), conflicts);
             }
             chains.forget(part);
             start = end;
         }
         Ok(cause)
-    }
-
-    /// Reads what is stored under the keys of some chains.
-    async fn read(
-        &self,
-        chains: &mut Chains<'_>,
-        part: Range<usize>,
-        policy: Policy,
-        lifeline: &mut Lifeline,
-    ) -> Result<(), Failure> {
-        let keys: Vec<_> = part.clone().map(|chain| chains.key(chain)).collect();
-        let found = if policy.written_before {
-            lifeline.bind(self.reader.last(&keys)).await?
-        } else {
-            let manner = Manner {
-                connection: lifeline.connection(),
-                page: self.sizes.keys_at_once(),
-            };
-            let found = self.ahead.last(&self.reader, &keys, manner);
-            lifeline.bind(found).await?
-        };
-        self.sizes.note(found.iter().map(Option::as_ref));
-        self.novelty.note_read(&found);
-        for (chain, found) in part.zip(found) {
-            chains.found(chain, found);
-        }
-        Ok(())
     }
 
     /// Writes the chains that are open, in rounds: each ends when all its acks have come. A `lane`
@@ -216,7 +188,11 @@ impl StreamWriter {
             }
             published?;
             cause = cause.or(settled.cause);
+            let mut doubtful = open;
+            doubtful.retain(|chain| chains.is_in_doubt(*chain));
+            self.read(chains, &doubtful, lifeline).await?;
             open = settled.open;
+            open.append(&mut doubtful);
             open.extend(
                 self.read_again(chains, settled.conflicts, &mut cause, lifeline)
                     .await?,
@@ -275,6 +251,9 @@ impl StreamWriter {
                         settled.suspicious |= !self.bucket.follows(mark, revision);
                         self.witness.note(revision, chains.is_new(chain));
                         self.ahead.wrote(chains.key(chain));
+                        if let Some(value) = chains.written(chain) {
+                            self.own.wrote(chains.key(chain), revision, value);
+                        }
                     }
                     if chains.store(chain, revision) {
                         settled.open.push(chain);
@@ -298,39 +277,6 @@ impl StreamWriter {
         }
         settled
     }
-
-    /// Reads what came first, at the leader: a direct get might not know of it yet. Returns the
-    /// chains to decide again.
-    async fn read_again(
-        &self,
-        chains: &mut Chains<'_>,
-        mut conflicts: Vec<usize>,
-        cause: &mut Option<Failure>,
-        lifeline: &mut Lifeline,
-    ) -> Result<Vec<usize>, Failure> {
-        let mut times = 0;
-        conflicts.retain(|chain| {
-            let conflicts = chains.conflict(*chain);
-            times = times.max(conflicts);
-            if conflicts > MAX_CONFLICTS {
-                cause.get_or_insert(Failure::Conflict);
-                chains.give_up(*chain);
-            }
-            conflicts <= MAX_CONFLICTS
-        });
-        if conflicts.is_empty() {
-            return Ok(conflicts);
-        }
-        if times > 1 {
-            tokio::time::sleep(jitter(times)).await;
-        }
-        let keys: Vec<_> = conflicts.iter().map(|chain| chains.key(*chain)).collect();
-        let found = lifeline.bind(self.reader.last_at_leader(&keys)).await?;
-        for (chain, found) in conflicts.iter().zip(found) {
-            chains.found(*chain, found);
-        }
-        Ok(conflicts)
-    }
 }
 
 /// What the acks of a round amount to.
@@ -344,10 +290,4 @@ struct Settled {
     fatal: Option<Failure>,
     /// Whether this may be another bucket by now, or none.
     suspicious: bool,
-}
-
-/// A pause that two writers in each other's way do not share.
-fn jitter(times: u32) -> Duration {
-    let random = RandomState::new().hash_one(times);
-    Duration::from_micros(random % (u64::from(times) * 1_000))
 }

@@ -15,8 +15,9 @@ use singer_target::{Encoder, SinkError, StreamEnd};
 use super::super::error::Failure;
 use super::super::read::{Found, Reader};
 use super::super::scan::{Page, Scan};
+use super::lookup::{MAX_CONFLICTS, jitter};
 use super::round::{Outgoing, publish};
-use super::{Lifeline, MAX_CONFLICTS, StoredSizes, StreamRules, StreamWriter, jitter};
+use super::{Lifeline, StoredSizes, StreamRules, StreamWriter};
 
 /// Which entries are deleted.
 pub(in super::super) enum Sweep<'a> {

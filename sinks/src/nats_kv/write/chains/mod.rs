@@ -4,6 +4,8 @@
 //! so that nothing older can land after something newer. Where the bucket keeps no history, only
 //! the record that would be left standing is written; otherwise one after the other.
 
+mod choose;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -12,8 +14,8 @@ use singer_target::Batch;
 use singer_target::value::Tape;
 use singer_target::{Rejection, Report};
 
-use super::super::compare::{Candidate, Comparison, Standing, Verdict};
-use super::super::read::{Content, Found};
+use super::super::compare::Comparison;
+use super::super::read::Found;
 use super::prepare::Prepared;
 
 /// No record.
@@ -59,6 +61,8 @@ enum Known {
     Unread,
     Absent,
     Stored(Found),
+    /// This run has written it; others may have written since.
+    Own(Found),
     /// A record of this batch.
     Record {
         revision: u64,
@@ -141,8 +145,17 @@ impl<'a> Chains<'a> {
         self.chains.len()
     }
 
+    /// Whether some of the records may be stored already.
+    pub(super) fn may_be_stored(&self) -> bool {
+        self.policy.written_before
+    }
+
     pub(super) fn key(&self, chain: usize) -> &'a str {
         self.prepared.key(self.chains[chain].tail)
+    }
+
+    pub(super) fn keys(&self, chains: &[usize]) -> Vec<&'a str> {
+        chains.iter().map(|chain| self.key(*chain)).collect()
     }
 
     /// Whether nothing was stored under a chain's key before the write that is under way.
@@ -155,120 +168,33 @@ impl<'a> Chains<'a> {
         self.chains[chain].known = found.map_or(Known::Absent, Known::Stored);
     }
 
+    /// Takes note of what this run wrote under a chain's key.
+    pub(super) fn recall(&mut self, chain: usize, own: Found) {
+        self.chains[chain].known = Known::Own(own);
+    }
+
+    /// Whether nothing was chosen since what this run wrote would stand: the bucket must say so.
+    pub(super) fn is_in_doubt(&self, chain: usize) -> bool {
+        let Chain {
+            head,
+            candidate,
+            known,
+            ..
+        } = &self.chains[chain];
+        *head != NONE && *candidate == NONE && matches!(known, Known::Own(_))
+    }
+
+    /// What stands under a chain's key by its write that was stored, unless that removed it.
+    pub(super) fn written(&self, chain: usize) -> Option<&[u8]> {
+        let record = self.chains[chain].candidate;
+        let is_value = self.prepared.removal(record).is_none();
+        is_value.then(|| self.prepared.payload_bytes(record))
+    }
+
     /// Lets go of what was stored under the keys of chains that are done: it may be large.
     pub(super) fn forget(&mut self, chains: Range<usize>) {
         for chain in &mut self.chains[chains] {
             chain.known = Known::Unread;
-        }
-    }
-
-    /// The next write of a chain; `None` if nothing is left to be written.
-    pub(super) fn choose(&mut self, chain: usize) -> Option<Write> {
-        if self.policy.written_before || self.chains[chain].conflicts > 0 {
-            self.skip_what_is_there(chain);
-        }
-        let unread = matches!(self.chains[chain].known, Known::Unread);
-        let mut winner = NONE;
-        let mut record = self.chains[chain].head;
-        while record != NONE {
-            let next = self.next[record as usize];
-            if self.fates[record as usize] != Fate::Rejected {
-                let verdict = if unread {
-                    Verdict::Write
-                } else {
-                    self.verdict(chain, winner, record)
-                };
-                if let Verdict::Keep(standing) = verdict {
-                    self.fates[record as usize] = match standing {
-                        Standing::Same | Standing::Newer => Fate::Unchanged,
-                        Standing::Other => Fate::Conflicting,
-                    };
-                } else {
-                    // What it supersedes is safe as soon as it is.
-                    if winner != NONE {
-                        self.fates[winner as usize] = Fate::Written;
-                    }
-                    if let Verdict::Repair(what) = verdict
-                        && winner == NONE
-                    {
-                        let line = self.batch.record(record as usize).line();
-                        let key = self.prepared.key(record).to_owned();
-                        self.repairs.push(Repair { line, key, what });
-                    }
-                    winner = record;
-                    if self.policy.keep_history {
-                        break;
-                    }
-                }
-            }
-            record = next;
-        }
-        let chain = &mut self.chains[chain];
-        chain.candidate = winner;
-        if winner == NONE {
-            chain.head = NONE;
-            return None;
-        }
-        let expected = match &chain.known {
-            Known::Unread => None,
-            Known::Absent => Some(0),
-            Known::Stored(found) => Some(found.revision),
-            Known::Record { revision, .. } => Some(*revision),
-        };
-        Some(Write {
-            record: winner,
-            expected,
-        })
-    }
-
-    /// How `record` compares with the `winner` so far, or with what is stored.
-    fn verdict(&mut self, chain: usize, winner: u32, record: u32) -> Verdict {
-        let value = |record: u32| self.batch.record(record as usize).value();
-        let candidate = Candidate {
-            value: value(record),
-            encoded: self.prepared.payload_bytes(record),
-        };
-        if winner != NONE {
-            return self.comparison.with_record(candidate, value(winner));
-        }
-        match &self.chains[chain].known {
-            Known::Unread | Known::Absent => Verdict::Write,
-            Known::Record { record, .. } => self.comparison.with_record(candidate, value(*record)),
-            Known::Stored(found) => match &found.content {
-                Content::Marker(told) => {
-                    self.comparison
-                        .with_marker(candidate, told.as_deref(), &mut self.scratch)
-                }
-                Content::Value(bytes) => {
-                    self.comparison
-                        .with_stored(candidate, bytes, &mut self.scratch)
-                }
-            },
-        }
-    }
-
-    /// Settles what was stored by an earlier attempt whose ack never came. Records hold the time
-    /// at which they were received, so equal bytes are ours.
-    fn skip_what_is_there(&mut self, chain: usize) {
-        let Known::Stored(Found {
-            content: Content::Value(stored),
-            ..
-        }) = &self.chains[chain].known
-        else {
-            return;
-        };
-        let mut last = NONE;
-        let mut record = self.chains[chain].head;
-        while record != NONE {
-            let is_value = self.fates[record as usize] != Fate::Rejected
-                && self.prepared.removal(record).is_none();
-            if is_value && self.prepared.payload_bytes(record) == stored {
-                last = record;
-            }
-            record = self.next[record as usize];
-        }
-        if last != NONE {
-            self.settle_up_to(chain, last);
         }
     }
 
@@ -322,9 +248,9 @@ impl<'a> Chains<'a> {
     }
 
     /// How many of some chains were in conflict.
-    pub(super) fn conflicts(&self, chains: Range<usize>) -> usize {
-        let conflicting = |chain: &&Chain| chain.conflicts > 0;
-        self.chains[chains].iter().filter(conflicting).count()
+    pub(super) fn conflicts(&self, chains: &[usize]) -> usize {
+        let conflicting = |chain: &&usize| self.chains[**chain].conflicts > 0;
+        chains.iter().filter(conflicting).count()
     }
 
     /// Gives up on what is left of a chain: it may or may not be stored.

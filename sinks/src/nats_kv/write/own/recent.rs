@@ -1,0 +1,101 @@
+//! The newest values that were written, as many as fit into a bound. Pure.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::super::super::read::{Content, Found};
+
+/// What an entry takes besides its value, in bytes.
+const FRAME: usize = 128;
+
+/// Values by the hashes of their keys. Two keys with one hash get in each other's way, which costs
+/// a conflict.
+#[derive(Default)]
+pub(super) struct Recent {
+    young: Values,
+    /// What was young before; the next time it is let go of.
+    old: Values,
+    /// What the young values take, in bytes.
+    bytes: usize,
+}
+
+type Values = HashMap<u64, Found, RandomState>;
+
+impl Recent {
+    /// Keeps a value, unless a later one is known. All together take `limit` bytes at most.
+    pub(super) fn keep(&mut self, key: u64, revision: u64, value: &[u8], limit: usize) {
+        if self.get(key).is_some_and(|kept| kept.revision > revision) {
+            return;
+        }
+        let size = value.len() + FRAME;
+        if size > limit / 2 {
+            return;
+        }
+        if self.bytes + size > limit / 2 {
+            self.old = std::mem::take(&mut self.young);
+            self.bytes = 0;
+        }
+        let content = Content::Value(value.to_vec().into());
+        let replaced = self.young.insert(key, Found { revision, content });
+        self.bytes += size;
+        self.bytes -= replaced.as_ref().map_or(0, size_of_entry);
+    }
+
+    pub(super) fn get(&self, key: u64) -> Option<&Found> {
+        self.young.get(&key).or_else(|| self.old.get(&key))
+    }
+}
+
+fn size_of_entry(entry: &Found) -> usize {
+    let value = match &entry.content {
+        Content::Value(value) => value.len(),
+        Content::Marker(_) => 0,
+    };
+    value + FRAME
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALUE: &[u8] = &[b'x'; 128];
+    /// Room for four values in each half.
+    const LIMIT: usize = 8 * (128 + FRAME);
+
+    fn revision(recent: &Recent, key: u64) -> Option<u64> {
+        recent.get(key).map(|found| found.revision)
+    }
+
+    #[test]
+    fn the_latest_revision_counts() {
+        let mut recent = Recent::default();
+        for revision in [5, 9, 7] {
+            recent.keep(1, revision, VALUE, LIMIT);
+        }
+        assert_eq!(revision(&recent, 1), Some(9));
+        assert_eq!(revision(&recent, 2), None);
+    }
+
+    #[test]
+    fn the_oldest_are_let_go_of() {
+        let mut recent = Recent::default();
+        for key in 0..9 {
+            recent.keep(key, key, VALUE, LIMIT);
+            // It is written again and again, and takes its room once.
+            recent.keep(100, key, VALUE, LIMIT);
+            recent.keep(100, key, VALUE, LIMIT);
+        }
+        assert_eq!(revision(&recent, 0), None);
+        assert_eq!(revision(&recent, 8), Some(8));
+        assert_eq!(revision(&recent, 100), Some(8));
+        assert!(recent.young.len() + recent.old.len() <= 8);
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_kept() {
+        let mut recent = Recent::default();
+        recent.keep(1, 1, &[0; LIMIT], LIMIT);
+        assert_eq!(revision(&recent, 1), None);
+    }
+}
