@@ -85,13 +85,20 @@ async fn the_state_can_be_set_and_cleared() {
     let _ = run("clear", "").success();
     let _ = run("set", "{\"n\": 1.0}\n").success();
     assert_eq!(run("get", "").success().stdout, "{\"n\": 1.0}\n");
-    for wrong in ["", "{\"canary\"", "{} {}"] {
+    for (wrong, why) in [
+        ("", "line 1: the state is not one object of JSON"),
+        ("{\"canary\"", "not one object of JSON"),
+        ("{} {}", "not one object of JSON"),
+        ("[\"canary\"]", "JSON, but not an object"),
+        (
+            "\n\"canary\"",
+            "line 2: the state is JSON, but not an object",
+        ),
+        ("7", "JSON, but not an object"),
+        ("null", "JSON, but not an object"),
+    ] {
         let outcome = run("set", wrong).exited(1);
-        assert!(
-            outcome.stderr.contains("not one value of JSON"),
-            "{}",
-            outcome.stderr
-        );
+        assert!(outcome.stderr.contains(why), "{wrong}: {}", outcome.stderr);
         assert!(!outcome.stderr.contains("canary"), "{}", outcome.stderr);
     }
     let _ = run("clear", "").success();

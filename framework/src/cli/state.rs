@@ -1,7 +1,10 @@
 //! The `state` command: what a run has kept, for a tap that nobody else keeps it for.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::process::ExitCode;
+
+use serde::de::IgnoredAny;
 
 use super::StateAction;
 use super::output::{offered, print};
@@ -34,15 +37,26 @@ pub(crate) async fn state(
             std::io::stdin()
                 .read_to_string(&mut text)
                 .map_err(|source| RunError::io("cannot read the state from the input", source))?;
-            let text = text.trim();
-            // The parser's own words would quote the text.
-            serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| {
-                RunError::input(error.line() as u64, "the state is not one value of JSON")
-            })?;
+            check(&text)?;
             store.prepare().await?;
-            store.write(text).await?;
+            store.write(text.trim()).await?;
         }
         StateAction::Clear => store.clear().await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Checks that a tap can be given this as its state.
+fn check(text: &str) -> Result<(), RunError> {
+    // The parser's own words would quote the text.
+    serde_json::from_str::<BTreeMap<String, IgnoredAny>>(text)
+        .map(|_| ())
+        .map_err(|error| {
+            let problem = if error.is_data() {
+                "the state is JSON, but not an object, and taps take nothing else"
+            } else {
+                "the state is not one object of JSON"
+            };
+            RunError::input(error.line() as u64, problem)
+        })
 }
