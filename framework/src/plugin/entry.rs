@@ -13,7 +13,7 @@ use crate::check::Finding;
 use crate::config::{ConfigError, FillIn, Section, Settings};
 use crate::encoder::Encoder;
 use crate::migration::{Migrated, Migration};
-use crate::preview::{Differences, DryRun, Forecasts, Verification};
+use crate::preview::{Differences, Forecasts, Rehearsal, Tally};
 use crate::sink::{Sink, SinkError};
 use crate::state_store::ErasedStateStore;
 
@@ -161,24 +161,8 @@ impl SinkEntry {
     /// Adds what `P` offers as a [`PreviewPlugin`].
     #[must_use]
     pub const fn with_preview<P: PreviewPlugin>(mut self) -> Self {
-        self.dry_run = Some(|settings, context, forecasts| {
-            let config = settings.section::<P::Config>();
-            Box::pin(async move {
-                let preview = P::preview(config.map_err(SinkError::config)?, context).await?;
-                Ok(Arc::new(DryRun { preview, forecasts }) as Arc<dyn ErasedSink>)
-            })
-        });
-        self.verify = Some(|settings, context, differences| {
-            let config = settings.section::<P::Config>();
-            Box::pin(async move {
-                let preview = P::preview(config.map_err(SinkError::config)?, context).await?;
-                let verification = Verification {
-                    preview,
-                    differences,
-                };
-                Ok(Arc::new(verification) as Arc<dyn ErasedSink>)
-            })
-        });
+        self.dry_run = Some(rehearse::<P, Forecasts>);
+        self.verify = Some(rehearse::<P, Differences>);
         self
     }
 
@@ -193,6 +177,19 @@ impl SinkEntry {
         });
         self
     }
+}
+
+/// Opens the sink of a run that only compares.
+fn rehearse<P: PreviewPlugin, T: Tally>(
+    settings: &Settings,
+    context: SinkContext,
+    tally: T,
+) -> BoxFuture<'static, Result<Arc<dyn ErasedSink>, SinkError>> {
+    let config = settings.section::<P::Config>();
+    Box::pin(async move {
+        let preview = P::preview(config.map_err(SinkError::config)?, context).await?;
+        Ok(Arc::new(Rehearsal { preview, tally }) as Arc<dyn ErasedSink>)
+    })
 }
 
 /// The registration of an [`EncoderPlugin`], which has an example.

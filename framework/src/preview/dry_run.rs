@@ -1,15 +1,15 @@
-//! `load --dry-run`: the sink that counts what a load would do.
+//! `load --dry-run`: counts what a load would do.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use super::{Foreseen, Preview, Swept};
-use crate::activation::{Activated, Activation};
+use super::{Foreseen, Preview, Swept, Tally};
+use crate::activation::Activation;
 use crate::batch::Batch;
 use crate::metrics::Summary;
-use crate::sink::{Ending, Report, Sink, SinkError};
+use crate::sink::{Report, SinkError};
 use crate::stream::Stream;
 use crate::stream_end::StreamEnd;
 
@@ -55,19 +55,15 @@ impl Forecasts {
     }
 }
 
-/// See the module.
-pub(crate) struct DryRun<P> {
-    pub(crate) preview: P,
-    pub(crate) forecasts: Forecasts,
-}
+impl Tally for Forecasts {
+    fn open(&self, stream: &Stream) {
+        self.count(stream, |_| {});
+    }
 
-impl<P: Preview> Sink for DryRun<P> {
-    const ACTIVATES_VERSIONS: bool = true;
-
-    async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
+    async fn compare<P: Preview>(&self, preview: &P, batch: &Batch) -> Result<Report, SinkError> {
         let mut report = Report::default();
         let mut counts = Forecast::default();
-        for (index, foreseen) in self.preview.foresee(batch).await?.into_iter().enumerate() {
+        for (index, foreseen) in preview.foresee(batch).await?.into_iter().enumerate() {
             let (count, total) = match foreseen {
                 Foreseen::Created => (&mut counts.created, &mut report.written),
                 Foreseen::Updated => (&mut counts.updated, &mut report.written),
@@ -83,39 +79,27 @@ impl<P: Preview> Sink for DryRun<P> {
             *count += 1;
             *total += 1;
         }
-        self.forecasts.count(batch.stream(), |all| all.add(&counts));
+        self.count(batch.stream(), |all| all.add(&counts));
         Ok(report)
     }
 
-    async fn open_stream(&self, stream: &Arc<Stream>) -> Result<(), SinkError> {
-        self.forecasts.count(stream, |_| {});
-        self.preview.open_stream(stream).await
-    }
-
-    fn takes_null_keys(&self) -> bool {
-        self.preview.takes_null_keys()
-    }
-
-    async fn activate_version(
+    fn activate(
         &self,
-        stream: &Arc<Stream>,
+        stream: &Stream,
         activation: &Activation,
-    ) -> Result<Activated, SinkError> {
-        let Swept { deleted, stored } = self.preview.activate_version(stream, activation).await?;
+        swept: Swept,
+    ) -> Result<u64, SinkError> {
+        let Swept { deleted, stored } = swept;
         activation.check_share(deleted, stored)?;
-        self.forecasts.count(stream, |all| all.deleted += deleted);
-        Ok(Activated::new(deleted))
-    }
-
-    async fn close_stream(&self, stream: &Arc<Stream>, end: &StreamEnd) -> Result<u64, SinkError> {
-        let Swept { deleted, stored } = self.preview.close_stream(stream, end).await?;
-        end.check_share(deleted, stored)?;
-        self.forecasts.count(stream, |all| all.deleted += deleted);
+        self.count(stream, |all| all.deleted += deleted);
         Ok(deleted)
     }
 
-    async fn close(&self, _: Ending) -> Result<(), SinkError> {
-        self.preview.close().await
+    fn close(&self, stream: &Stream, end: &StreamEnd, swept: Swept) -> Result<u64, SinkError> {
+        let Swept { deleted, stored } = swept;
+        end.check_share(deleted, stored)?;
+        self.count(stream, |all| all.deleted += deleted);
+        Ok(deleted)
     }
 }
 

@@ -5,10 +5,12 @@
 //! what is said of it is true of the load. No STATE is printed.
 
 mod dry_run;
+mod rehearsal;
 mod verification;
 
-pub(crate) use dry_run::{DryRun, Forecast, Forecasts};
-pub(crate) use verification::{Differences, Kind, Verification, Verified};
+pub(crate) use dry_run::{Forecast, Forecasts};
+pub(crate) use rehearsal::{Rehearsal, Tally};
+pub(crate) use verification::{Differences, Kind, Verified};
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `verify`: the sink that keeps the keys under which the destination does not hold what it must.
+//! `verify`: keeps the keys under which the destination does not hold what it must.
 //!
 //! A later record of the same key may show that all is well, so differences are only known at the
 //! end, and kept in memory until then: no more than [`MOST`].
@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use super::{Held, Preview};
-use crate::activation::{Activated, Activation, version_of};
+use super::{Held, Preview, Swept, Tally};
+use crate::activation::{Activation, version_of};
 use crate::batch::{Batch, Record};
 use crate::metrics::Summary;
-use crate::sink::{Ending, Report, Sink, SinkError};
+use crate::sink::{Report, SinkError};
 use crate::stream::Stream;
 use crate::stream_end::StreamEnd;
 
@@ -80,19 +80,15 @@ impl Differences {
     }
 }
 
-/// See the module.
-pub(crate) struct Verification<P> {
-    pub(crate) preview: P,
-    pub(crate) differences: Differences,
-}
+impl Tally for Differences {
+    fn open(&self, stream: &Stream) {
+        self.note(stream, |_| {});
+    }
 
-impl<P: Preview> Sink for Verification<P> {
-    const ACTIVATES_VERSIONS: bool = true;
-
-    async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
-        let held = self.preview.verify(batch).await?;
+    async fn compare<P: Preview>(&self, preview: &P, batch: &Batch) -> Result<Report, SinkError> {
+        let held = preview.verify(batch).await?;
         let mut report = Report::default();
-        let found = self.differences.note(batch.stream(), |verified| {
+        let found = self.note(batch.stream(), |verified| {
             for (index, held) in held.into_iter().enumerate() {
                 if let Held::Rejected(reason) = held {
                     report.reject(index, reason);
@@ -113,39 +109,24 @@ impl<P: Preview> Sink for Verification<P> {
         Ok(report)
     }
 
-    async fn open_stream(&self, stream: &Arc<Stream>) -> Result<(), SinkError> {
-        self.differences.note(stream, |_| {});
-        self.preview.open_stream(stream).await
-    }
-
-    fn takes_null_keys(&self) -> bool {
-        self.preview.takes_null_keys()
-    }
-
-    async fn activate_version(
+    fn activate(
         &self,
-        stream: &Arc<Stream>,
+        stream: &Stream,
         activation: &Activation,
-    ) -> Result<Activated, SinkError> {
-        let left = self.preview.activate_version(stream, activation).await?;
-        self.differences.note(stream, |verified| {
-            verified.left_over += left.deleted;
+        swept: Swept,
+    ) -> Result<u64, SinkError> {
+        self.note(stream, |verified| {
+            verified.left_over += swept.deleted;
             if activation.is_hard() {
                 verified.forget_older(activation.version());
             }
         });
-        Ok(Activated::default())
-    }
-
-    async fn close_stream(&self, stream: &Arc<Stream>, end: &StreamEnd) -> Result<u64, SinkError> {
-        let left = self.preview.close_stream(stream, end).await?;
-        self.differences
-            .note(stream, |verified| verified.left_over += left.deleted);
         Ok(0)
     }
 
-    async fn close(&self, _: Ending) -> Result<(), SinkError> {
-        self.preview.close().await
+    fn close(&self, stream: &Stream, _: &StreamEnd, swept: Swept) -> Result<u64, SinkError> {
+        self.note(stream, |verified| verified.left_over += swept.deleted);
+        Ok(0)
     }
 }
 
