@@ -232,6 +232,25 @@ fn answers_that_trickle_in_are_waited_for() {
     });
 }
 
+/// A read waits behind the writes that are under way. As long as these are acknowledged, the server
+/// is not silent.
+#[test]
+fn reads_behind_writes_are_waited_for() {
+    at_once([NEWEST, OLDEST], async |version| {
+        let scene = Scene::new(version, "newer", "auto").await;
+        scene.every(4, Fate::Delay(Duration::from_millis(20)), |_| true);
+        let workload = Workload::of(1_400);
+        let target = scene.case.target().patience(Duration::from_secs(180));
+        let outcome = target.run(workload.input_from(0));
+        assert!(
+            !outcome.stderr.contains("trying again"),
+            "{version}: {}",
+            outcome.stderr
+        );
+        workload.is_complete(&scene.bucket, outcome).await;
+    });
+}
+
 /// A write of key 1 stays on its way while the target gives up the connection, writes the record
 /// again and then a newer one. Then it arrives.
 async fn late_write(mode: &str, path: &str) -> Vec<Value> {

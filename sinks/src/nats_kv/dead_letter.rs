@@ -88,16 +88,18 @@ impl DeadLetterStream {
         // too: an older run's message may have been taken away since.
         let id = format!("{}{:032x}", self.run, xxh3_128(message.as_bytes()));
         headers.insert(header::NATS_MESSAGE_ID, id.as_str());
-        let patience = self.connection.request_timeout;
+        let patience = self.connection.patience();
         let request = Request::new()
             .headers(headers)
             .payload(message.into())
-            .timeout(Some(patience));
+            .timeout(Some(patience.limit()));
         let client = &self.connection.client;
-        match client.send_request(subject.to_owned(), request).await {
+        let asked = client.send_request(subject.to_owned(), request);
+        let answer = patience.wait(asked).await;
+        match answer.ok_or_else(|| answer::silence(patience.silence()))? {
             Ok(answer) => answer::read(&answer).map(|_| ()),
             Err(error) if error.kind() == RequestErrorKind::TimedOut => {
-                Err(answer::silence(patience))
+                Err(answer::silence(patience.silence()))
             }
             Err(error) => Err(Failure::Transient(error.to_string())),
         }

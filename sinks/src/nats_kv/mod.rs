@@ -11,7 +11,8 @@
 //! | `read`      | what is stored under many keys                                           |
 //! | `scan`      | all that is stored below a subject, page by page                         |
 //! | `write`     | a batch: decide, publish, wait for the acks                              |
-//! | `session`   | what a load and a preview of one have in common                          |
+//! | `session`   | what a load, a preview of one and a migration have in common             |
+//! | `streams`   | the streams that are open                                                |
 //! | `sink`      | the sink                                                                 |
 //! | `preview`   | what a load would do, and whether it has done it                         |
 //! | `migrate`   | what the bucket holds, brought into another form                         |
@@ -39,6 +40,7 @@ mod scan;
 mod session;
 mod sink;
 mod state;
+mod streams;
 mod write;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

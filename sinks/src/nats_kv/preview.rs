@@ -14,11 +14,13 @@ use super::config::{LoadMethod, NatsKvConfig};
 use super::error::Failure;
 use super::lock;
 use super::session::Session;
+use super::streams::Streams;
 use super::write::{Counted, Memory, StreamForecast};
 
 /// See the module.
 pub struct NatsKvPreview {
-    session: Session<StreamForecast>,
+    session: Session,
+    streams: Streams<StreamForecast>,
     /// By stream.
     memories: Mutex<HashMap<String, Arc<Memory>>>,
 }
@@ -31,6 +33,7 @@ impl NatsKvPreview {
     ) -> Result<Self, SinkError> {
         Ok(Self {
             session: Session::open(config, context).await?,
+            streams: Streams::default(),
             memories: Mutex::default(),
         })
     }
@@ -71,7 +74,7 @@ impl NatsKvPreview {
 
 impl Preview for NatsKvPreview {
     async fn foresee(&self, batch: &Batch) -> Result<Vec<Foreseen>, SinkError> {
-        let forecast = self.session.stream(batch.stream())?;
+        let forecast = self.streams.get(batch.stream())?;
         let foreseen = forecast
             .foresee(batch, self.session.lifeline().await?)
             .await;
@@ -79,13 +82,13 @@ impl Preview for NatsKvPreview {
     }
 
     async fn verify(&self, batch: &Batch) -> Result<Vec<Held>, SinkError> {
-        let forecast = self.session.stream(batch.stream())?;
+        let forecast = self.streams.get(batch.stream())?;
         let held = forecast.verify(batch, self.session.lifeline().await?).await;
         held.map_err(Failure::into_sink_error)
     }
 
     async fn open_stream(&self, stream: &Arc<Stream>) -> Result<(), SinkError> {
-        self.session.add(stream, self.forecast(stream).await?)
+        self.streams.open(stream, self.forecast(stream).await?)
     }
 
     fn takes_null_keys(&self) -> bool {
@@ -97,7 +100,7 @@ impl Preview for NatsKvPreview {
         stream: &Arc<Stream>,
         activation: &Activation,
     ) -> Result<Swept, SinkError> {
-        let forecast = self.session.stream(stream)?;
+        let forecast = self.streams.get(stream)?;
         let lifeline = self.session.lifeline().await?;
         let counted = forecast.count_older(activation, lifeline).await;
         swept(counted)
@@ -111,7 +114,7 @@ impl Preview for NatsKvPreview {
         if self.session.config.load_method != LoadMethod::Overwrite || end.gap().is_some() {
             return Ok(Swept::default());
         }
-        let forecast = self.session.stream(stream)?;
+        let forecast = self.streams.get(stream)?;
         let counted = forecast.count_unseen(self.session.lifeline().await?).await;
         swept(counted)
     }

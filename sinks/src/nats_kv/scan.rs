@@ -12,6 +12,7 @@ use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy};
 use async_nats::jetstream::stream::Stream;
 use futures_util::StreamExt;
 
+use super::connect::Patience;
 use super::error::Failure;
 use super::read::{Found, content};
 
@@ -22,7 +23,7 @@ const INACTIVE: Duration = Duration::from_secs(60);
 pub(super) struct Scan {
     consumer: Consumer<Config>,
     subject_prefix: String,
-    patience: Duration,
+    patience: Patience,
     /// Keys that were there at the beginning and were not seen yet, or fewer.
     remaining: u64,
 }
@@ -46,7 +47,7 @@ impl Scan {
         client: &Client,
         filter: String,
         subject_prefix: String,
-        patience: Duration,
+        patience: Patience,
         of: Of,
     ) -> Result<Self, Failure> {
         let config = Config {
@@ -59,7 +60,8 @@ impl Scan {
             headers_only: of == Of::Keys,
             ..Config::default()
         };
-        let consumer = stream.create_consumer(config).await.map_err(failed)?;
+        let created = patience.wait(stream.create_consumer(config)).await;
+        let consumer = created.ok_or_else(silence)?.map_err(failed)?;
         Ok(Self {
             remaining: consumer.cached_info().num_pending,
             consumer,
@@ -77,9 +79,11 @@ impl Scan {
         }
         let fetch: FetchBuilder<'_> = self.consumer.fetch().max_messages(size);
         let mut messages = fetch.messages().await.map_err(failed)?;
-        while let Some(message) = tokio::time::timeout(self.patience, messages.next())
+        while let Some(message) = self
+            .patience
+            .wait(messages.next())
             .await
-            .map_err(|_| failed("the server does not send them"))?
+            .ok_or_else(silence)?
         {
             let message = message.map_err(failed)?;
             let revision = message.info().map_err(failed)?.stream_sequence;
@@ -90,9 +94,9 @@ impl Scan {
             }
         }
         if page.is_empty() {
-            let info = self.consumer.get_info().await.map_err(failed)?;
-            if info.num_pending > 0 {
-                return Err(failed("the server does not send them"));
+            let info = self.patience.wait(self.consumer.get_info()).await;
+            if info.ok_or_else(silence)?.map_err(failed)?.num_pending > 0 {
+                return Err(silence());
             }
             self.remaining = 0;
         }
@@ -105,6 +109,10 @@ impl Scan {
 pub(super) fn consumer_name(client: &Client, prefix: &str) -> String {
     let inbox = client.new_inbox();
     format!("{prefix}{}", inbox.rsplit('.').next().unwrap_or(&inbox))
+}
+
+fn silence() -> Failure {
+    failed("the server does not send them")
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {

@@ -1,8 +1,6 @@
-//! What a load and a preview of one have in common: the settings, the connection, and the streams
-//! that are open.
+//! What a load, a preview of one and a migration have in common: the settings and the connection.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use singer_target::{Encoders, SinkContext, SinkError, Stream};
 
@@ -14,17 +12,16 @@ use super::key::Collisions;
 use super::read::{Reader, Way};
 use super::write::{Lifeline, StreamRules, Window};
 
-/// A run; `T` is what it has for each stream.
-pub(super) struct Session<T> {
+/// See the module.
+pub(super) struct Session {
     pub(super) config: NatsKvConfig,
     pub(super) connection: Connection,
     encoders: Encoders,
     /// In the legacy key format, which cannot tell all records apart.
     collisions: Option<Arc<Mutex<Collisions>>>,
-    streams: Mutex<HashMap<String, Arc<T>>>,
 }
 
-impl<T: AsRef<StreamRules>> Session<T> {
+impl Session {
     /// Connects, and logs what the user should know of settings and server.
     pub(super) async fn open(
         config: NatsKvConfig,
@@ -41,7 +38,6 @@ impl<T: AsRef<StreamRules>> Session<T> {
             connection,
             encoders: context.encoders,
             collisions: legacy.then(Arc::default),
-            streams: Mutex::default(),
             config,
         })
     }
@@ -62,41 +58,6 @@ impl<T: AsRef<StreamRules>> Session<T> {
         )
     }
 
-    /// Opens a stream, or opens it again.
-    ///
-    /// # Errors
-    /// Another open stream may have the same keys.
-    pub(super) fn add(&self, stream: &Stream, opened: T) -> Result<(), SinkError> {
-        let rules = opened.as_ref();
-        let mut streams = self.streams();
-        for (name, other) in streams.iter() {
-            let other = (**other).as_ref();
-            if name != stream.name()
-                && other.subject_prefix == rules.subject_prefix
-                && other.keys.may_meet(&rules.keys)
-            {
-                return Err(SinkError::permanent(format!(
-                    "its records may have the same keys as those of the stream '{name}'; give each \
-                     stream a bucket of its own with {{stream}} in the setting 'bucket'"
-                )));
-            }
-        }
-        streams.insert(stream.name().to_owned(), Arc::new(opened));
-        Ok(())
-    }
-
-    /// A stream that was opened.
-    pub(super) fn stream(&self, stream: &Stream) -> Result<Arc<T>, SinkError> {
-        let name = stream.name();
-        self.streams().get(name).cloned().ok_or_else(|| {
-            SinkError::permanent(format!("stream '{name}' was used before it was opened"))
-        })
-    }
-
-    fn streams(&self) -> MutexGuard<'_, HashMap<String, Arc<T>>> {
-        super::lock(&self.streams)
-    }
-
     /// The Python target wrote null keys as `None`.
     pub(super) fn takes_null_keys(&self) -> bool {
         self.config.key_format == KeyFormat::Legacy
@@ -114,7 +75,7 @@ impl<T: AsRef<StreamRules>> Session<T> {
         Window::open(
             &self.connection.client,
             self.config.max_in_flight,
-            self.connection.request_timeout,
+            self.connection.patience(),
         )
         .await
         .map_err(|error| SinkError::unavailable(format!("cannot subscribe to acks: {error}")))
@@ -131,7 +92,7 @@ impl<T: AsRef<StreamRules>> Session<T> {
         };
         let connection = &self.connection;
         let stream = connection
-            .jetstream
+            .patient_jetstream()
             .get_stream_no_info(&bucket.stream_name)
             .await;
         Ok(Reader {
@@ -141,7 +102,7 @@ impl<T: AsRef<StreamRules>> Session<T> {
             api_prefix: connection.api_prefix.clone(),
             subject_prefix: bucket.read_prefix.clone(),
             way,
-            patience: connection.request_timeout,
+            patience: connection.patience(),
         })
     }
 }

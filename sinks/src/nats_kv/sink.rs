@@ -14,6 +14,7 @@ use super::dead_letter::DeadLetterStream;
 use super::error::Failure;
 use super::read::{Ahead, Witness};
 use super::session::Session;
+use super::streams::Streams;
 use super::write::{
     Identity, Lane, Novelty, OwnRevisions, OwnValues, StoredSizes, StreamWriter, Sweep, Window,
 };
@@ -23,7 +24,8 @@ pub(super) const CONCURRENCY: usize = 4;
 
 /// See the module.
 pub struct NatsKv {
-    session: Session<StreamWriter>,
+    session: Session,
+    streams: Streams<StreamWriter>,
     window: Arc<Window>,
     own: Arc<OwnValues>,
     buckets: tokio::sync::Mutex<HashMap<String, OpenBucket>>,
@@ -56,6 +58,7 @@ impl NatsKv {
         };
         let sink = Self {
             session,
+            streams: Streams::default(),
             window: Arc::new(window),
             own: Arc::default(),
             buckets: tokio::sync::Mutex::default(),
@@ -75,8 +78,8 @@ impl Sink for NatsKv {
     async fn open_stream(&self, stream: &Arc<Stream>) -> Result<(), SinkError> {
         let name = self.session.config.bucket_of(stream.name());
         let bucket = self.bucket(&name).await?;
-        self.session
-            .add(stream, self.writer(stream, &bucket).await?)
+        self.streams
+            .open(stream, self.writer(stream, &bucket).await?)
     }
 
     fn concurrency(&self) -> usize {
@@ -88,7 +91,7 @@ impl Sink for NatsKv {
     }
 
     async fn write(&self, batch: &Batch) -> Result<Report, SinkError> {
-        let writer = self.session.stream(batch.stream())?;
+        let writer = self.streams.get(batch.stream())?;
         writer.write(batch, self.session.lifeline().await?).await
     }
 
@@ -97,7 +100,7 @@ impl Sink for NatsKv {
         stream: &Arc<Stream>,
         activation: &Activation,
     ) -> Result<Activated, SinkError> {
-        let writer = self.session.stream(stream)?;
+        let writer = self.streams.get(stream)?;
         let deleted = writer
             .sweep(
                 &Sweep::Activation(activation),
@@ -112,7 +115,7 @@ impl Sink for NatsKv {
         if self.session.config.load_method != LoadMethod::Overwrite {
             return Ok(0);
         }
-        let writer = self.session.stream(stream)?;
+        let writer = self.streams.get(stream)?;
         if let Some(gap) = end.gap() {
             tracing::warn!(
                 "stream '{}': nothing of earlier runs was deleted (load_method 'overwrite'): {gap}",

@@ -7,7 +7,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_nats::{HeaderMap, Request, RequestErrorKind, header};
 use bytes::Bytes;
 use singer_target::{SinkContext, SinkError, StateStore};
@@ -15,7 +14,8 @@ use singer_target::{SinkContext, SinkError, StateStore};
 use super::bucket::{self, Bucket};
 use super::config::NatsKvConfig;
 use super::connect::Connection;
-use super::error::{ApiError, Failure};
+use super::error::Failure;
+use super::read::{Content, content, last_message};
 use super::write::{Lifeline, answer};
 
 /// The header that says which run has written a STATE.
@@ -94,39 +94,19 @@ impl StateBucket {
 
     /// What is there, as the leader knows it.
     async fn stored(&self, bucket: &Bucket) -> Result<Option<Stored>, Failure> {
-        let failed = |error: &dyn std::fmt::Display| {
-            Failure::Transient(format!("reading the state failed: {error}"))
-        };
-        let stream = self
-            .connection
-            .jetstream
-            .get_stream_no_info(&bucket.stream_name)
-            .await
-            .map_err(|error| failed(&error))?;
+        let jetstream = &self.connection.jetstream;
+        let stream = jetstream.get_stream_no_info(&bucket.stream_name).await;
+        let stream = stream.map_err(|error| Failure::Transient(error.to_string()))?;
         let subject = format!("{}{}", bucket.read_prefix, self.key);
-        let asked = async {
-            match stream.get_last_raw_message_by_subject(&subject).await {
-                Ok(message) => Ok(Some(message)),
-                Err(error) => match error.kind() {
-                    LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                    LastRawMessageErrorKind::JetStream(error) => {
-                        Err(ApiError::from(&error).meaning())
-                    }
-                    _ => Err(failed(&error)),
-                },
-            }
-        };
-        let Some(message) = self.lifeline().await?.bind(asked).await? else {
-            return Ok(None);
-        };
-        let deleted = ["KV-Operation", "Nats-Marker-Reason"]
-            .iter()
-            .filter_map(|name| message.headers.get(*name))
-            .any(|value| value.as_str() != "PUT");
-        Ok(Some(Stored {
+        let mut lifeline = self.lifeline().await?;
+        let message = lifeline.bind(last_message(&stream, &subject)).await?;
+        Ok(message.map(|message| Stored {
             revision: message.sequence,
             run: message.headers.get(RUN).map(ToString::to_string),
-            state: (!deleted).then_some(message.payload),
+            state: match content(Some(&message.headers), message.payload) {
+                Content::Value(state) => Some(state),
+                Content::Marker(_) => None,
+            },
         }))
     }
 

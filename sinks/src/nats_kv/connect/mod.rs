@@ -6,8 +6,10 @@
 mod failure;
 mod link;
 mod options;
+mod patience;
 
 pub(super) use link::Link;
+pub(super) use patience::Patience;
 
 use std::time::Duration;
 
@@ -75,18 +77,24 @@ impl Connection {
             .map_err(|failure| SinkError::unavailable(failure.explain(&servers, patience)))?;
         let request_timeout = Duration::from_secs(config.request_timeout_seconds);
         let api_prefix = api_prefix(config);
-        let jetstream = ContextBuilder::new()
-            .api_prefix(api_prefix.clone())
-            .timeout(request_timeout)
-            .build(client.clone());
         Ok(Self {
+            jetstream: jetstream(&client, &api_prefix, request_timeout),
             client,
-            jetstream,
             api_prefix,
             link,
             request_timeout,
             servers,
         })
+    }
+
+    /// How long to wait for an answer that comes behind those to other requests.
+    pub(super) fn patience(&self) -> Patience {
+        Patience::new(&self.client, self.request_timeout)
+    }
+
+    /// The JetStream API for who waits with [`Patience`].
+    pub(super) fn patient_jetstream(&self) -> jetstream::Context {
+        jetstream(&self.client, &self.api_prefix, self.patience().limit())
     }
 
     /// What the user should know of the server.
@@ -108,6 +116,13 @@ impl Connection {
             tracing::debug!(%error, "the connection was closed already");
         }
     }
+}
+
+fn jetstream(client: &Client, api_prefix: &str, timeout: Duration) -> jetstream::Context {
+    ContextBuilder::new()
+        .api_prefix(api_prefix)
+        .timeout(timeout)
+        .build(client.clone())
 }
 
 fn api_prefix(config: &NatsKvConfig) -> String {

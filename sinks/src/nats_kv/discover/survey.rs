@@ -6,7 +6,7 @@ use std::time::Duration;
 use singer_target::SinkError;
 
 use crate::nats_kv::bucket::Bucket;
-use crate::nats_kv::connect::Connection;
+use crate::nats_kv::connect::{Connection, Patience};
 use crate::nats_kv::error::Failure;
 use crate::nats_kv::key::{self, KeyRules};
 use crate::nats_kv::read::{Content, Found};
@@ -83,7 +83,7 @@ impl Survey {
             &connection.client,
             format!("{}>", bucket.read_prefix),
             bucket.read_prefix.clone(),
-            PATIENCE,
+            Patience::new(&connection.client, PATIENCE),
             Of::Keys,
         )
         .await?;

@@ -19,7 +19,7 @@ use super::bucket::Bucket;
 use super::config::{NatsKvConfig, RefreshMode};
 use super::error::Failure;
 use super::session::Session;
-use super::write::{Form, Lifeline, Limit, StoredSizes, StreamWriter, next_page};
+use super::write::{Form, Lifeline, Limit, StoredSizes, next_page};
 use page::{Counts, Mover};
 use plan::Planner;
 
@@ -37,7 +37,7 @@ pub(super) async fn migrate(
     migration: Migration,
 ) -> Result<Migrated, SinkError> {
     let encoders = context.encoders.clone();
-    let session: Session<StreamWriter> = Session::open(config, context).await?;
+    let session = Session::open(config, context).await?;
     let Session {
         config, connection, ..
     } = &session;
@@ -117,7 +117,7 @@ fn require_lifetime(bucket: &Bucket, config: &NatsKvConfig) -> Result<(), SinkEr
 
 /// Goes through a bucket, and once more from its beginning where the connection is lost: what was
 /// on its way then was not seen.
-async fn through(session: &Session<StreamWriter>, mover: &Mover<'_>) -> Result<Counts, SinkError> {
+async fn through(session: &Session, mover: &Mover<'_>) -> Result<Counts, SinkError> {
     let mut counts = Counts::default();
     let mut pause = SHORTEST_PAUSE;
     loop {

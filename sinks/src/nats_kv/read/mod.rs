@@ -12,13 +12,13 @@ mod wanted;
 pub(super) use ahead::{Ahead, CONSUMER, Manner, Witness};
 pub(super) use found::{Content, Found, content};
 
-use std::time::Duration;
-
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use async_nats::{Client, Message, Request, RequestErrorKind, StatusCode};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 
+use super::connect::Patience;
 use super::error::{ApiError, Failure};
 use super::scan::{Of, Scan};
 use ahead::Position;
@@ -47,7 +47,7 @@ pub(super) struct Reader {
     /// `$KV.{bucket}.`
     pub(super) subject_prefix: String,
     pub(super) way: Way,
-    pub(super) patience: Duration,
+    pub(super) patience: Patience,
 }
 
 /// More keys are refused by the server.
@@ -174,9 +174,10 @@ impl Reader {
             // A timer only where there is something to wait for.
             let reply = match replies.next().now_or_never() {
                 Some(reply) => reply,
-                None => tokio::time::timeout(self.patience, replies.next())
-                    .await
-                    .map_err(|_| self.silence())?,
+                None => {
+                    let reply = self.patience.wait(replies.next()).await;
+                    reply.ok_or_else(|| self.silence())?
+                }
             };
             let reply =
                 reply.ok_or_else(|| Failure::Transient("the connection was closed".to_owned()))?;
@@ -215,16 +216,7 @@ impl Reader {
             "{}.DIRECT.GET.{name}.{}{key}",
             self.api_prefix, self.subject_prefix
         );
-        let request = Request::new().timeout(Some(self.patience));
-        let reply =
-            self.client
-                .send_request(subject, request)
-                .await
-                .map_err(|error| match error.kind() {
-                    RequestErrorKind::NoResponders => Failure::NoBucket,
-                    RequestErrorKind::TimedOut => self.silence(),
-                    _ => failed(&error),
-                })?;
+        let reply = self.request(subject).await?;
         match reply.status.map(|status| status.as_u16()) {
             None | Some(200) => About::of(&reply).found(&reply).map(Some),
             Some(404) => Ok(None),
@@ -234,17 +226,15 @@ impl Reader {
 
     async fn at_leader(&self, key: &str) -> Result<Option<Found>, Failure> {
         let subject = format!("{}{key}", self.subject_prefix);
-        match self.stream.get_last_raw_message_by_subject(&subject).await {
-            Ok(message) => Ok(Some(Found {
-                revision: message.sequence,
-                content: content(Some(&message.headers), message.payload),
-            })),
-            Err(error) => match error.kind() {
-                LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                LastRawMessageErrorKind::JetStream(error) => Err(ApiError::from(&error).meaning()),
-                _ => Err(failed(&error)),
-            },
-        }
+        let answer = self
+            .patience
+            .wait(last_message(&self.stream, &subject))
+            .await;
+        let message = answer.ok_or_else(|| self.silence())??;
+        Ok(message.map(|message| Found {
+            revision: message.sequence,
+            content: content(Some(&message.headers), message.payload),
+        }))
     }
 
     /// Where the bucket's stream is by now, as its leader knows it.
@@ -260,9 +250,7 @@ impl Reader {
             messages: u64,
         }
         let subject = format!("{}.STREAM.INFO.{}", self.api_prefix, self.stream_name);
-        let request = Request::new().timeout(Some(self.patience));
-        let reply = self.client.send_request(subject, request).await;
-        let reply = reply.map_err(|error| failed(&error))?;
+        let reply = self.request(subject).await?;
         let info: Info = serde_json::from_slice(&reply.payload).map_err(|error| failed(&error))?;
         Ok(Position {
             created: info.created,
@@ -278,17 +266,44 @@ impl Reader {
             &self.client,
             format!("{}{filter}", self.subject_prefix),
             self.subject_prefix.clone(),
-            self.patience,
+            self.patience.clone(),
             Of::Values,
         )
         .await
     }
 
+    async fn request(&self, subject: String) -> Result<Message, Failure> {
+        let request = Request::new().timeout(Some(self.patience.limit()));
+        let asked = self.client.send_request(subject, request);
+        let answer = self.patience.wait(asked).await;
+        let answer = answer.ok_or_else(|| self.silence())?;
+        answer.map_err(|error| match error.kind() {
+            RequestErrorKind::NoResponders => Failure::NoBucket,
+            RequestErrorKind::TimedOut => self.silence(),
+            _ => failed(&error),
+        })
+    }
+
     fn silence(&self) -> Failure {
-        let seconds = self.patience.as_secs();
+        let seconds = self.patience.silence().as_secs();
         Failure::Transient(format!(
             "the server did not answer a read within {seconds} s"
         ))
+    }
+}
+
+/// The last message on `subject`, as the leader has it.
+pub(super) async fn last_message(
+    stream: &Stream<()>,
+    subject: &str,
+) -> Result<Option<StreamMessage>, Failure> {
+    match stream.get_last_raw_message_by_subject(subject).await {
+        Ok(message) => Ok(Some(message)),
+        Err(error) => match error.kind() {
+            LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            LastRawMessageErrorKind::JetStream(error) => Err(ApiError::from(&error).meaning()),
+            _ => Err(failed(&error)),
+        },
     }
 }
 

@@ -19,8 +19,8 @@ use bytes::BytesMut;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
+use super::super::connect::Patience;
 use super::super::error::Failure;
 use super::super::lock;
 use super::answer::{self, Answer};
@@ -31,7 +31,7 @@ use table::{Table, Token};
 pub(in super::super) struct Window {
     shared: Arc<Shared>,
     inbox: String,
-    patience: Duration,
+    patience: Patience,
     /// Held by the round that publishes.
     turn: Arc<tokio::sync::Mutex<()>>,
     demultiplexer: JoinHandle<()>,
@@ -44,12 +44,12 @@ struct Shared {
 }
 
 impl Window {
-    /// Opens a window of at most `size` places. A write without any sign of an ack for `patience`
-    /// counts as lost.
+    /// Opens a window of at most `size` places. What is not acknowledged within `patience` counts
+    /// as lost.
     pub(in super::super) async fn open(
         client: &Client,
         size: usize,
-        patience: Duration,
+        patience: Patience,
     ) -> Result<Self, async_nats::SubscribeError> {
         let inbox = format!("{}.", client.new_inbox());
         let acks = client.subscribe(format!("{inbox}*")).await?;
@@ -74,7 +74,7 @@ impl Window {
 
     /// How long to wait for a sign of an ack.
     pub(super) fn patience(&self) -> Duration {
-        self.patience
+        self.patience.silence()
     }
 
     /// Waits until all earlier rounds have published their writes.
@@ -137,41 +137,23 @@ impl Round<'_> {
         lock(&self.window.shared.table).take_answers(self.index)
     }
 
-    /// Waits for `signal` until `ready`. Fails when nothing has come in for this round for too
-    /// long: as long as others are served it is given more time, since the server may just be
-    /// slow, but not for ever, since single acks may be lost.
+    /// Waits for `signal` until `ready`.
     async fn wait(&self, signal: &Notify, ready: impl Fn() -> bool) -> Result<(), Failure> {
-        const MORE_TIME: u32 = 4;
-        let patience = self.window.patience;
-        let progress = || lock(&self.window.shared.table).progress(self.index);
-        let mut seen = progress();
-        let (mut own, mut any) = (Instant::now(), Instant::now());
-        let tick = tokio::time::sleep(patience / 4);
-        tokio::pin!(tick);
-        loop {
-            let signalled = signal.notified();
-            tokio::pin!(signalled);
-            signalled.as_mut().enable();
-            if ready() {
-                return Ok(());
-            }
-            tokio::select! {
-                biased;
-                () = signalled => {}
-                () = &mut tick => {
-                    let (now, latest) = (Instant::now(), progress());
-                    tick.as_mut().reset(now + patience / 4);
-                    if latest.0 != seen.0 { own = now; }
-                    if latest.1 != seen.1 { any = now; }
-                    seen = latest;
-                    if now - own >= patience && now - any >= patience
-                        || now - own >= patience * MORE_TIME
-                    {
-                        return Err(answer::silence(patience));
-                    }
+        let until_ready = async {
+            loop {
+                let signalled = signal.notified();
+                tokio::pin!(signalled);
+                signalled.as_mut().enable();
+                if ready() {
+                    return;
                 }
+                signalled.await;
             }
-        }
+        };
+        let arrived = || lock(&self.window.shared.table).arrived(self.index);
+        let patience = &self.window.patience;
+        let done = patience.wait_for_all(until_ready, arrived).await;
+        done.ok_or_else(|| answer::silence(patience.silence()))
     }
 
     fn reply(&mut self, token: Token) -> Subject {

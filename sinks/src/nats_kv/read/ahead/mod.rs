@@ -240,7 +240,7 @@ impl Reading {
             stream: reader.stream,
             subject_prefix: reader.subject_prefix,
             filter,
-            patience: reader.patience,
+            patience: reader.patience.silence(),
         };
         let feed = Feed::open(source, after).await?;
         tracing::debug!("reading ahead from revision {after}");

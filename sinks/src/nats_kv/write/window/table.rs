@@ -13,8 +13,6 @@ pub(super) struct Table {
     free: Vec<u32>,
     rounds: Vec<Option<RoundState>>,
     pace: Pace,
-    /// Acks that came in, for whichever round.
-    answered: u64,
 }
 
 #[derive(Default)]
@@ -45,7 +43,6 @@ impl Table {
             free: Vec::new(),
             rounds: Vec::new(),
             pace,
-            answered: 0,
         }
     }
 
@@ -108,7 +105,6 @@ impl Table {
         };
         place.generation = place.generation.wrapping_add(1);
         self.free.push(token.place);
-        self.answered += 1;
         self.pace.note_ack();
         let Some(round) = self.round(round) else {
             return;
@@ -126,10 +122,10 @@ impl Table {
         state.is_none_or(|round| round.open == 0)
     }
 
-    /// How many acks came in: for this round, and for all.
-    pub(super) fn progress(&self, round: u32) -> (u64, u64) {
+    /// How many acks came in for a round.
+    pub(super) fn arrived(&self, round: u32) -> u64 {
         let state = self.rounds.get(round as usize).and_then(Option::as_ref);
-        (state.map_or(0, |round| round.count), self.answered)
+        state.map_or(0, |round| round.count)
     }
 
     pub(super) fn take_answers(&mut self, round: u32) -> Vec<(usize, Answer)> {
@@ -204,7 +200,7 @@ mod tests {
         table.settle(again, || Ok(Some(2)));
         table.settle(again, || Ok(Some(3)));
         assert!(table.is_complete(second));
-        assert_eq!(table.progress(second), (1, 1));
+        assert_eq!(table.arrived(second), 1);
         assert_eq!(table.take_answers(second), [(8, Ok(Some(2)))]);
     }
 
