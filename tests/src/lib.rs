@@ -4,8 +4,9 @@
 //! real servers, [`cluster`] three of them, [`proxy`] is the network between, [`target`] runs the
 //! binary as Meltano would, [`bucket`] reads what arrived with an ordinary NATS client, [`singer`]
 //! writes the lines that a tap would write, [`file_server`] and [`object_store`] serve the files of
-//! BATCH messages, [`tls`] and [`operator`] say who may connect, [`walkthrough`] follows a page of the documentation, `postgres` is what a tap reads and `meltano` what runs both, [`ways`] tries one
-//! fault in several ways, and [`oracle`] judges what came of them.
+//! BATCH messages, [`tls`] and [`operator`] say who may connect, [`page`] is a page of the documentation
+//! and [`walkthrough`] somebody who follows it, `postgres` is what a tap reads and `meltano` what runs
+//! both, [`ways`] tries one fault in several ways, and [`oracle`] judges what came of them.
 
 pub mod bucket;
 pub mod case;
@@ -17,6 +18,7 @@ pub mod nats_server;
 pub mod object_store;
 pub mod operator;
 pub mod oracle;
+pub mod page;
 pub mod place;
 #[cfg(target_os = "linux")]
 pub mod postgres;

@@ -1,7 +1,7 @@
-//! A real Meltano project, with our loader installed from its wheel.
+//! A real Meltano project, made by following `docs/meltano.md`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{self, Signal};
@@ -9,73 +9,145 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{place, python, target};
+use crate::nats_server::NatsServer;
+use crate::page::{self, Block};
+use crate::postgres::Postgres;
+use crate::walkthrough::{Ran, Walkthrough};
+use crate::{place, python};
 
-/// A project in a folder of its own.
+const PAGE: &str = "docs/meltano.md";
+/// Where the page has everything: the project, this repository, the wheel.
+const PLACE: &str = "/srv";
+const LOADER: &str = "target-nats-kv";
+
+/// Somebody with the page before them, the project that they make, and what it reads.
 #[derive(Debug)]
-pub struct Project {
+pub struct Project<'a> {
     folder: TempDir,
+    walk: Walkthrough,
+    blocks: Vec<Block>,
+    database: &'a Postgres,
+    /// What the last command of the page said on standard error.
+    said: String,
 }
 
-impl Project {
-    /// A project with these extractors, as they stand in `meltano.yml`, and our loader with these
-    /// settings.
+impl<'a> Project<'a> {
+    /// Nothing yet but Meltano, this repository, and the servers.
     ///
     /// # Panics
-    /// If Meltano cannot be installed, or refuses the loader's definition.
+    /// If Meltano cannot be installed.
     #[must_use]
-    pub fn new(extractors: &str, settings: &[(&str, &str)]) -> Self {
-        let project = Self {
-            folder: tempfile::tempdir().expect("the temporary directory is writable"),
-        };
-        let file = format!(
-            "version: 1\ndefault_environment: dev\nsend_anonymous_usage_stats: false\n\
-             environments:\n- name: dev\nplugins:\n  extractors:\n{extractors}"
-        );
-        project.write("meltano.yml", &file);
-        let definition = definition(&wheel(project.folder.path()));
-        project.write("target-nats-kv.yml", &definition);
-        project.succeed(&[
-            "add",
-            "--plugin-type",
-            "loader",
-            "--from-ref",
-            "target-nats-kv.yml",
-            "target-nats-kv",
-        ]);
-        for (name, value) in settings {
-            Self::shown(&format!("config set target-nats-kv {name} "));
-            let mut set = project.command(&["config", "set", "target-nats-kv", name, value]);
-            python::checked(&mut set, "Meltano refuses a setting");
+    pub fn new(server: &NatsServer, database: &'a Postgres) -> Self {
+        let folder = tempfile::tempdir().expect("the temporary directory is writable");
+        let clone = folder.path().join("target-nats-kv");
+        std::os::unix::fs::symlink(place::repository(), clone).expect("our own directory");
+        let walk = Walkthrough::new(PAGE, folder.path())
+            .programs(python::installed("meltano"))
+            .server(server)
+            .instead(PLACE, folder.path().display().to_string())
+            .instead("port: 5432", format!("port: {}", database.port))
+            .variable("NO_COLOR", "1")
+            .variable("MELTANO_SEND_ANONYMOUS_USAGE_STATS", "false")
+            // The wheel is built by the pinned maturin, as it is released but not optimised.
+            .variable("PIP_NO_BUILD_ISOLATION", "0")
+            .variable("MATURIN_PEP517_ARGS", "--profile dev");
+        Self {
+            folder,
+            walk,
+            blocks: page::blocks(&page::read(PAGE)),
+            database,
+            said: String::new(),
         }
-        let mut install = project.command(&["install"]);
-        python::checked(&mut install, "Meltano cannot install the taps");
-        project
+    }
+
+    /// Follows the section with this heading. Returns what its commands said.
+    ///
+    /// # Panics
+    /// If the page has no such section, or if not everything in it is as it says.
+    pub fn follow(&mut self, section: &str) -> Vec<Ran> {
+        let is_here = |block: &Block| block.section == section;
+        let (blocks, later) = std::mem::take(&mut self.blocks)
+            .into_iter()
+            .partition::<Vec<_>, _>(is_here);
+        self.blocks = later;
+        assert!(!blocks.is_empty(), "the page has no section {section}");
+        blocks.iter().flat_map(|block| self.take(block)).collect()
+    }
+
+    /// Whether the whole page has been followed.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    fn take(&mut self, block: &Block) -> Vec<Ran> {
+        match block.kind.as_str() {
+            "sql" => self.database.execute(&block.text),
+            "yaml" => self.paste(&self.walk.as_here(&block.text)),
+            "text" => {
+                let shown = block.text.trim_end();
+                let found = self.said.lines().any(|line| page::matches(line, shown));
+                assert!(found, "not said: {shown}\n{}", self.said);
+            }
+            _ => {
+                let ran = self.walk.take(block);
+                if let Some(last) = ran.last() {
+                    self.said.clone_from(&last.stderr);
+                }
+                return ran;
+            }
+        }
+        Vec::new()
+    }
+
+    /// Makes the entry of tap-postgres what the page says that it becomes, and adds a tap that
+    /// reads files.
+    ///
+    /// `meltano add tap-postgres` asks Meltano's hub, which a test must not need: the file in which it
+    /// keeps the answer is written here instead.
+    fn paste(&self, entry: &str) {
+        let locked = "plugins/extractors/tap-postgres--meltanolabs.lock";
+        let from = place::repository().join("tests/meltano/tap-postgres--meltanolabs.lock");
+        let to = self.home().join(locked);
+        fs::create_dir_all(to.parent().expect("a file is in a folder")).expect("our own directory");
+        fs::copy(from, to).expect("our own directory is writable");
+        let planets = place::repository().join("tests/demo/planets.jsonl");
+        let file = format!(
+            "  - name: tap-jsonl
+    namespace: tap_jsonl
+    pip_url: tap-jsonl==0.3.1
+    executable: tap-jsonl
+    capabilities: [catalog, discover, state]
+    config:
+      path: {}
+      stream_name: planets
+      primary_keys: [name]
+",
+            planets.display()
+        );
+        let path = self.home().join("meltano.yml");
+        let before = fs::read_to_string(&path).expect("Meltano wrote it");
+        let extractors = format!("plugins:\n  extractors:\n{entry}{file}");
+        let after = before.replacen("plugins:\n", &extractors, 1);
+        assert_ne!(before, after, "there is a loader");
+        fs::write(path, after).expect("our own directory is writable");
     }
 
     /// The project's folder.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("shop")
     }
 
-    /// Runs a command of Meltano that must succeed, and returns its standard output and its logs.
-    ///
-    /// # Panics
-    /// If it does not, or if `docs/meltano.md` does not know the command.
-    pub fn succeed(&self, arguments: &[&str]) -> (String, String) {
-        // The page has only one tap.
-        Self::shown(&arguments.join(" ").replace("tap-jsonl", "tap-postgres"));
-        let output = python::checked(&mut self.command(arguments), "Meltano failed");
-        (text(&output.stdout), text(&output.stderr))
-    }
-
-    /// Loads with an extractor.
+    /// Loads with an extractor, and returns the logs.
     ///
     /// # Panics
     /// If it fails.
+    #[must_use]
     pub fn run(&self, extractor: &str) -> String {
-        self.succeed(&["run", extractor, "target-nats-kv"]).1
+        let mut command = self.command(&["run", extractor, LOADER]);
+        let output = python::checked(&mut command, "Meltano failed");
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// Begins to load with an extractor.
@@ -84,49 +156,32 @@ impl Project {
     /// If Meltano cannot be started.
     #[must_use]
     pub fn start(&self, extractor: &str) -> Running {
-        let mut command = self.command(&["run", extractor, "target-nats-kv"]);
+        let mut command = self.command(&["run", extractor, LOADER]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Running {
             child: command.spawn().expect("Meltano was installed"),
-            folder: self.folder.path().to_owned(),
+            folder: self.home(),
         }
     }
 
-    /// The state that is saved for an extractor.
+    /// The state that is saved for tap-postgres.
     ///
     /// # Panics
     /// If there is none.
     #[must_use]
-    pub fn state(&self, extractor: &str) -> Value {
-        let name = format!("dev:{extractor}-to-target-nats-kv");
-        let (state, _) = self.succeed(&["state", "get", &name]);
-        serde_json::from_str(&state).unwrap_or_else(|error| panic!("no state: {state}: {error}"))
-    }
-
-    /// Looks whether `docs/meltano.md` shows a command.
-    fn shown(command: &str) {
-        let page = fs::read_to_string(place::repository().join("docs/meltano.md"));
-        let page = page.expect("it is readable");
-        // As a shell would read it.
-        let plain = page.replace('"', "");
-        assert!(
-            plain.contains(&format!("meltano {command}")),
-            "not on the page: {command}"
-        );
+    pub fn state(&self) -> Value {
+        let mut command = self.command(&["state", "get", "dev:tap-postgres-to-target-nats-kv"]);
+        let output = python::checked(&mut command, "Meltano has no state");
+        serde_json::from_slice(&output.stdout).expect("a state is JSON")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(python::installed("meltano").join("meltano"));
         command
             .args(arguments)
-            .current_dir(self.folder.path())
+            .current_dir(self.home())
             .env("NO_COLOR", "1");
         command
-    }
-
-    fn write(&self, name: &str, content: &str) {
-        let file = self.folder.path().join(name);
-        fs::write(file, content).expect("our own directory is writable");
     }
 }
 
@@ -159,35 +214,4 @@ impl Running {
         });
         ids.next().map(Pid::from_raw)
     }
-}
-
-/// The loader's definition, installed from `wheel`.
-fn definition(wheel: &Path) -> String {
-    let about = target::Target::new(["about", "--format", "meltano"]);
-    let definition = about.run("").success().stdout;
-    let lines = definition.lines().map(|line| match line {
-        line if line.starts_with("pip_url: ") => format!("pip_url: {}", wheel.display()),
-        line => line.to_owned(),
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// The wheel, as it is released but not optimised.
-fn wheel(folder: &Path) -> PathBuf {
-    let wheels = folder.join("wheels");
-    python::checked(
-        Command::new(python::installed("meltano").join("maturin"))
-            .args(["build", "--quiet", "--profile", "dev", "--manifest-path"])
-            .arg(place::repository().join("target-nats-kv/Cargo.toml"))
-            .arg("--out")
-            .arg(&wheels),
-        "cannot build the wheel",
-    );
-    let mut files = fs::read_dir(wheels).expect("it was built");
-    let file = files.next().expect("one wheel").expect("it can be read");
-    file.path()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -12,44 +12,49 @@ use tempfile::TempDir;
 use crate::python::checked;
 
 const MISSING: &str = "PostgreSQL is missing: install Debian's package postgresql";
-/// The superuser of the database. Anybody on this machine may be it.
-const USER: &str = "postgres";
+/// The user of this machine that the server runs as, where the tests run as root.
+const OWNER: &str = "postgres";
 
-/// A server with an empty database, which ends with this value.
+/// A server, which ends with this value.
 #[derive(Debug)]
 pub struct Postgres {
     /// Removed with it.
     _directory: TempDir,
     data: String,
     programs: PathBuf,
+    user: String,
+    database: String,
     /// Where it listens, on 127.0.0.1.
     pub port: u16,
 }
 
 impl Postgres {
-    /// Starts a server.
+    /// Starts a server with a superuser of this name, whom anybody on this machine may be, and a
+    /// database of this name.
     ///
     /// # Panics
     /// If there is none to start.
     #[must_use]
-    pub fn start() -> Self {
+    pub fn start(user: &str, database: &str) -> Self {
         let directory = tempfile::tempdir().expect("the temporary directory is writable");
         let data = directory.path().join("data");
         fs::create_dir(&data).expect("our own directory is writable");
         if is_root() {
             let open = fs::Permissions::from_mode(0o755);
             fs::set_permissions(directory.path(), open).expect("our own directory");
-            checked(Command::new("chown").arg(USER).arg(&data), MISSING);
+            checked(Command::new("chown").arg(OWNER).arg(&data), MISSING);
         }
-        let server = Self {
+        let mut server = Self {
             data: data.display().to_string(),
             _directory: directory,
             programs: programs(),
+            user: user.to_owned(),
+            database: "postgres".to_owned(),
             port: free_port(),
         };
         server.run(
             "initdb",
-            &["--auth", "trust", "--username", USER, "--no-sync"],
+            &["--auth", "trust", "--username", user, "--no-sync"],
         );
         let options = format!(
             "-p {} -c listen_addresses=127.0.0.1 -c fsync=off -c unix_socket_directories=",
@@ -57,6 +62,8 @@ impl Postgres {
         );
         let log = format!("{}/log", server.data);
         server.run("pg_ctl", &["-o", &options, "-l", &log, "-w", "start"]);
+        server.execute(&format!("create database {database}"));
+        database.clone_into(&mut server.database);
         server
     }
 
@@ -68,7 +75,8 @@ impl Postgres {
         checked(
             Command::new(self.programs.join("psql"))
                 .args(["--host", "127.0.0.1", "--port", &self.port.to_string()])
-                .args(["--username", USER, "--quiet", "--no-psqlrc"])
+                .args(["--username", &self.user, "--dbname", &self.database])
+                .args(["--quiet", "--no-psqlrc"])
                 .args(["--set", "ON_ERROR_STOP=1", "--command", sql]),
             "a statement failed",
         );
@@ -79,7 +87,7 @@ impl Postgres {
         let program = self.programs.join(program);
         let mut command = if is_root() {
             let mut command = Command::new("runuser");
-            command.args(["-u", USER, "--"]).arg(program);
+            command.args(["-u", OWNER, "--"]).arg(program);
             command
         } else {
             Command::new(program)

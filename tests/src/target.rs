@@ -332,6 +332,17 @@ pub fn without_settings(command: &mut Command) {
     }
 }
 
+/// Takes away what cargo tells a test of its package, which is no business of a build: build scripts that
+/// watch these variables would run again each time, and all that depends on them.
+pub fn without_package(command: &mut Command) {
+    let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+    for (name, _) in std::env::vars() {
+        if of_package.iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// The binary: `TARGET_NATS_KV_BIN` if set, otherwise built in the profile of the tests.
 ///
 /// Cargo gives a test the path of a binary of its own package only, so it is asked here; when
@@ -343,14 +354,7 @@ pub fn binary() -> &'static Path {
 
 fn build() -> PathBuf {
     let mut command = Command::new(env!("CARGO"));
-    // What cargo tells a test of its package is none of the build's business: build scripts that
-    // watch these variables would run again each time, and all that depends on them.
-    let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
-    for (name, _) in std::env::vars() {
-        if of_package.iter().any(|prefix| name.starts_with(prefix)) {
-            command.env_remove(name);
-        }
-    }
+    without_package(&mut command);
     let output = command
         .args(["build", "--quiet", "--package", "target-nats-kv"])
         .args(["--message-format", "json-render-diagnostics"])

@@ -8,26 +8,43 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
-use target_tests::place;
+use target_tests::walkthrough::Walkthrough;
+use target_tests::{page, place};
 
-/// A package in a folder of its own, beside a link to the repository.
+const PAGE: &str = "docs/adding-a-target.md";
+
+/// A folder with a link to the repository, as the page has it; the same each time, so that what was
+/// built in it is not built again.
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("adding-a-target");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    let clone = folder.join("target-nats-kv");
+    std::os::unix::fs::symlink(place::repository(), clone).expect("a link");
+    // Or `cargo new` would make its package a member of the workspace above.
+    let members = r#"["target-mine", "target-nats-kv", "target-redis"]"#;
+    let alone = format!("[workspace]\nexclude = {members}\n");
+    fs::write(folder.join("Cargo.toml"), alone).expect("a folder");
+    folder
+});
+
+/// A package in a folder of its own, with the lock file of the workspace.
 struct Package(PathBuf);
 
 impl Package {
     fn new(name: &str) -> Self {
-        let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("adding-a-target");
-        let package = Self(parent.join(name));
-        let _ = fs::remove_dir_all(&package.0);
+        let package = Self(FOLDER.join(name));
         fs::create_dir_all(&package.0).expect("a folder");
-        let clone = parent.join("target-nats-kv");
-        if !clone.exists() {
-            // Of two tests that do this at once, one finds it done.
-            let _ = std::os::unix::fs::symlink(place::repository(), clone);
-        }
-        let lock = place::repository().join("Cargo.lock");
-        fs::copy(lock, package.0.join("Cargo.lock")).expect("a lock file");
+        package.lock();
         package
+    }
+
+    /// Begins with the dependencies that the workspace has.
+    fn lock(&self) {
+        let lock = place::repository().join("Cargo.lock");
+        fs::copy(lock, self.0.join("Cargo.lock")).expect("a lock file");
     }
 
     fn append(&self, file: &str, text: &str) {
@@ -61,39 +78,6 @@ impl Package {
     }
 }
 
-/// A fenced block of a page.
-struct Block<'a> {
-    language: &'a str,
-    /// What stands behind `file=`.
-    file: Option<&'a str>,
-    text: &'a str,
-}
-
-fn blocks(page: &str) -> Vec<Block<'_>> {
-    let fenced = page.split("```").skip(1).step_by(2);
-    fenced
-        .filter_map(|block| block.split_once('\n'))
-        .map(|(info, text)| Block {
-            language: info.split(' ').next().unwrap_or_default(),
-            file: info.split(' ').find_map(|word| word.strip_prefix("file=")),
-            text,
-        })
-        .collect()
-}
-
-/// The commands of a console, each with what it should print.
-fn commands(console: &str) -> Vec<(&str, String)> {
-    let mut commands: Vec<(&str, String)> = Vec::new();
-    for line in console.lines() {
-        match (line.strip_prefix("$ "), commands.last_mut()) {
-            (Some(command), _) => commands.push((command, String::new())),
-            (None, Some((_, output))) => *output += &format!("{line}\n"),
-            (None, None) => panic!("output before a command: {line}"),
-        }
-    }
-    commands
-}
-
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
@@ -119,37 +103,26 @@ fn the_page_builds_a_target_that_keeps_the_contract() {
             "{program} is missing: install Redis (Debian's package is redis-server)"
         );
     }
-    let page = fs::read_to_string(place::repository().join("docs/adding-a-target.md"));
     // The one thing that is not as printed: the port, which may be taken.
     let port = free_port();
-    let page = page.expect("the page").replace("6390", &port.to_string());
     let _server = StopServer(port);
-    let package = Package::new("target-redis");
-    let mut ran = 0;
-    for block in blocks(&page) {
-        match block {
-            Block {
-                file: Some(file),
-                text,
-                ..
-            } => package.append(file, text),
-            Block {
-                language: "console",
-                text,
-                ..
-            } => {
-                for (command, expected) in commands(text) {
-                    let printed = package.run(command);
-                    if !expected.is_empty() {
-                        assert_eq!(printed, expected, "{command}");
-                    }
-                    ran += 1;
-                }
-            }
-            _ => {}
+    let package = Package(FOLDER.join("target-redis"));
+    let mut walk = Walkthrough::new(PAGE, &FOLDER)
+        .instead("6390", port.to_string())
+        .variable(
+            "CARGO_TARGET_DIR",
+            place::build_directory().display().to_string(),
+        );
+    let blocks = page::blocks(&page::read(PAGE));
+    for (block, number) in blocks.iter().zip(1..) {
+        for ran in walk.take(block) {
+            assert!(!ran.stderr.contains("warning: "), "{}", ran.stderr);
+        }
+        // The first one has made the package.
+        if number == 1 {
+            package.lock();
         }
     }
-    assert!(ran >= 7, "the page runs something: {ran}");
     let definition = fs::read_to_string(package.0.join("target-redis.yml")).expect("written");
     assert!(definition.contains("key_prefix"), "{definition}");
 }

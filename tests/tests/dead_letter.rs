@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use target_tests::bucket::jetstream;
 use target_tests::case::Case;
 use target_tests::nats_server::NatsServer;
-use target_tests::place;
+use target_tests::page;
 use target_tests::proxy::{Fate, From, Proxy};
 use target_tests::python;
 use target_tests::server_binary::{NEWEST, OLDEST};
@@ -189,10 +189,9 @@ fn a_stream_is_read_back_as_documented() {
         .set("on_invalid_record", "dead_letter")
         .set("dead_letter_stream", "dead");
     let _ = case.load(start() + &invalid(0..2_000)).success();
-    let page = std::fs::read_to_string(place::repository().join("docs/operations.md"));
-    let page = page.expect("it is readable");
-    let script = page.split("```python\n").nth(1).expect("it has a script");
-    let script = script.split("```").next().expect("it ends");
+    let mut blocks = page::blocks(&page::read("docs/operations.md")).into_iter();
+    let script = blocks.find(|block| block.kind == "python");
+    let script = script.expect("it has a script").text;
     let read = python::checked(
         Command::new(python::installed("nats-py").join("python"))
             .arg("-c")

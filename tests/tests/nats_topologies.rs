@@ -9,6 +9,7 @@ use target_tests::bucket::Bucket;
 use target_tests::case::Case;
 use target_tests::file_server::free_port;
 use target_tests::nats_server::NatsServer;
+use target_tests::page;
 use target_tests::server_binary::{NEWEST, OLDEST};
 use target_tests::singer::{record, schema, state};
 use target_tests::target::Target;
@@ -101,13 +102,9 @@ async fn the_domain_of_a_leaf_node() {
 
 /// The configuration of two accounts as `docs/operations.md` shows it.
 fn accounts() -> String {
-    let page = target_tests::place::repository().join("docs/operations.md");
-    let page = std::fs::read_to_string(page).expect("it is readable");
-    let block = page
-        .split("```\n")
-        .find(|block| block.starts_with("accounts {"))
-        .expect("the page shows it");
-    block.to_owned()
+    let mut blocks = page::blocks(&page::read("docs/operations.md")).into_iter();
+    let block = blocks.find(|block| block.kind == "conf");
+    block.expect("the page shows it").text
 }
 
 /// A user of one account loads into the bucket of another, which exports it.
