@@ -54,6 +54,21 @@ impl Block {
     }
 }
 
+/// The paths of all pages in the repository.
+///
+/// # Panics
+/// If they cannot be listed.
+#[must_use]
+pub fn all() -> Vec<String> {
+    let folder = fs::read_dir(place::repository().join("docs")).expect("there is documentation");
+    let names = folder.map(|entry| entry.expect("it is readable").file_name());
+    names
+        .filter_map(|name| Some(format!("docs/{}", name.to_str()?)))
+        .filter(|name| name.ends_with(".md"))
+        .chain(["README.md", "CONTRIBUTING.md"].map(str::to_owned))
+        .collect()
+}
+
 /// The text of a page, by its path in the repository.
 ///
 /// # Panics

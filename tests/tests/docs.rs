@@ -34,17 +34,10 @@ const REPOSITORY: &str = "https://github.com/target-nats-kv/target-nats-kv/blob/
 
 #[test]
 fn links_lead_to_files() {
-    let mut pages: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md"]
-        .map(|name| place::repository().join(name))
-        .into();
-    let docs = fs::read_dir(place::repository().join("docs")).expect("there is documentation");
-    pages.extend(docs.map(|entry| entry.expect("it is readable").path()));
     let mut followed = 0;
-    for page in pages
-        .iter()
-        .filter(|page| page.extension().is_some_and(|end| end == "md"))
-    {
-        let text = fs::read_to_string(page).expect("it is readable");
+    for name in page::all() {
+        let text = page::read(&name);
+        let page = place::repository().join(&name);
         let folder = page.parent().expect("a file is in a folder");
         for link in text
             .split("](")
@@ -57,11 +50,7 @@ fn links_lead_to_files() {
                 None => folder.join(link),
             };
             if !link.is_empty() && (link.starts_with(REPOSITORY) || !link.contains("://")) {
-                assert!(
-                    to.exists(),
-                    "{} links to {link}, which is not there",
-                    page.display()
-                );
+                assert!(to.exists(), "{name} links to {link}, which is not there");
                 followed += 1;
             }
         }

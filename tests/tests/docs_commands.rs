@@ -31,12 +31,8 @@ const SOURCES: [&str; 4] = ["python", "rust", "sql", "toml"];
 
 /// The pages of the documentation, with their blocks.
 fn pages() -> BTreeMap<String, Vec<Block>> {
-    let folder = fs::read_dir(place::repository().join("docs")).expect("there is documentation");
-    let names = folder.map(|entry| entry.expect("it is readable").file_name());
+    let names = page::all().into_iter();
     names
-        .filter_map(|name| Some(format!("docs/{}", name.to_str()?)))
-        .filter(|name| name.ends_with(".md"))
-        .chain(["README.md", "CONTRIBUTING.md"].map(str::to_owned))
         .map(|name| (name.clone(), page::blocks(&page::read(&name))))
         .collect()
 }
@@ -129,7 +125,7 @@ fn commands_in_sentences_exist() {
         "about", "check", "discover", "load", "migrate", "state", "verify",
     ];
     let mut tried = 0;
-    for page in pages().into_keys() {
+    for page in page::all() {
         for line in page::read(&page).lines() {
             for span in line.split('`').skip(1).step_by(2) {
                 let command = span.split([';', '|', '<', '>']).next().unwrap_or_default();
