@@ -109,6 +109,19 @@ fn migrating() {
 }
 
 #[test]
+fn stream_maps() {
+    follow("docs/stream-maps.md", |walk, _, _| walk);
+}
+
+#[test]
+fn batch() {
+    follow("docs/batch.md", |walk, server, folder| {
+        walk.instead("/srv/exports", folder.display().to_string())
+            .variable("TARGET_NATS_KV_URL", server.url())
+    });
+}
+
+#[test]
 fn operations() {
     follow("docs/operations.md", |walk, server, _| {
         leave_a_dead_letter(server);

@@ -10,9 +10,10 @@ use target_tests::walkthrough::{ELSEWHERE, Elsewhere};
 use target_tests::{place, target};
 
 /// The pages that are followed block by block, each with the test that does it.
-const FOLLOWED: [(&str, &str); 11] = [
+const FOLLOWED: [(&str, &str); 13] = [
     ("README.md", "docs.rs"),
     ("docs/adding-a-target.md", "adding_a_target.rs"),
+    ("docs/batch.md", "docs.rs"),
     ("docs/before-and-after.md", "docs.rs"),
     ("docs/deletes.md", "docs.rs"),
     ("docs/keys-and-values.md", "docs.rs"),
@@ -22,6 +23,7 @@ const FOLLOWED: [(&str, &str); 11] = [
     ("docs/performance.md", "docs.rs"),
     ("docs/quick-start.md", "docs.rs"),
     ("docs/refresh-modes.md", "docs.rs"),
+    ("docs/stream-maps.md", "docs.rs"),
 ];
 
 /// What is only read: data, drawings, output.
