@@ -1,23 +1,23 @@
 //! Plugins: sinks and encoders that a binary finds by name.
 
+mod context;
 mod entry;
 mod erased;
 mod registry;
 
-use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+pub use context::{Encoders, SinkContext};
 pub use entry::{EncoderEntry, SinkEntry};
 pub(crate) use erased::ErasedSink;
 pub(crate) use registry::{Registry, RegistryError};
 
 use crate::catalog::{Catalog, Discovery};
 use crate::check::Finding;
-use crate::config::{FilledIn, Given, Origins, Problem};
+use crate::config::{FilledIn, Given, Problem};
 use crate::encoder::Encoder;
 use crate::migration::{Migrated, Migration};
 use crate::preview::Preview;
@@ -347,76 +347,4 @@ pub trait EncoderPlugin: 'static {
 
     /// Builds the encoder.
     fn build(config: Self::Config) -> Self::Encoder;
-}
-
-/// What the framework gives to a sink that is opened. [`SinkPlugin`] has an example.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct SinkContext {
-    /// The target's name, for a connection's name.
-    pub target_name: &'static str,
-    /// The target's version.
-    pub target_version: &'static str,
-    /// All encoders of the target, configured.
-    pub encoders: Encoders,
-    pub(crate) origins: Arc<Origins>,
-}
-
-impl SinkContext {
-    /// Where a setting comes from, for messages: a file, an environment variable, or what
-    /// [`SinkPlugin::fill_in`] said. `None` if it was not given.
-    #[must_use]
-    pub fn origin(&self, setting: &str) -> Option<&str> {
-        self.origins.get(setting).map(String::as_str)
-    }
-}
-
-/// The encoders of a target, by name. [`SinkPlugin`] has an example.
-#[derive(Clone)]
-pub struct Encoders(Arc<[(&'static str, Arc<dyn Encoder>)]>);
-
-impl Encoders {
-    /// The encoder of that name.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<Arc<dyn Encoder>> {
-        self.iter()
-            .find(|(candidate, _)| *candidate == name)
-            .map(|(_, encoder)| Arc::clone(encoder))
-    }
-
-    /// The encoder that the user chose by its name, in `setting`.
-    ///
-    /// # Errors
-    /// There is no encoder of that name. The error tells which there are.
-    pub fn choose(&self, setting: &str, name: &str) -> Result<Arc<dyn Encoder>, SinkError> {
-        self.get(name).ok_or_else(|| {
-            let known: Vec<_> = self.iter().map(|(name, _)| name).collect();
-            let known = known.join(", ");
-            SinkError::config(format!(
-                "{setting}: there is no encoder '{name}', only {known}"
-            ))
-        })
-    }
-
-    /// All of them with their names, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Arc<dyn Encoder>)> {
-        self.0.iter().map(|(name, encoder)| (*name, encoder))
-    }
-}
-
-/// Only the names.
-impl fmt::Debug for Encoders {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set()
-            .entries(self.iter().map(|(name, _)| name))
-            .finish()
-    }
-}
-
-impl FromIterator<(&'static str, Arc<dyn Encoder>)> for Encoders {
-    fn from_iter<I: IntoIterator<Item = (&'static str, Arc<dyn Encoder>)>>(encoders: I) -> Self {
-        let mut encoders: Vec<_> = encoders.into_iter().collect();
-        encoders.sort_by_key(|(name, _)| *name);
-        Self(encoders.into())
-    }
 }
