@@ -140,6 +140,36 @@ async fn its_key_format_tells_of_collisions() {
     }
 }
 
+/// The same in two runs: what is stored is another record, and stays.
+#[tokio::test]
+async fn its_key_format_tells_of_collisions_with_what_is_stored() {
+    for (mode, encoding) in [("newer", "json"), ("same", "msgpack")] {
+        for (one, other) in [
+            ((r#""a:b""#, "1"), (r#""a_b""#, "1")),
+            ((r#""x-y""#, r#""z""#), (r#""x""#, r#""y-z""#)),
+        ] {
+            let case = legacy().set("refresh_mode", mode).set("encoding", encoding);
+            let _ = case.load(pair(one.0, one.1)).success();
+            let before = case.bucket().await.contents().await;
+            for args in [&[][..], &["load", "--dry-run"], &["verify"]] {
+                let input = pair(other.0, other.1);
+                let outcome = case.target().args(args.iter().copied()).run(input);
+                let outcome = outcome.exited(1);
+                for part in ["line 2", "same key", "escaped"] {
+                    assert!(outcome.stderr.contains(part), "{part}: {}", outcome.stderr);
+                }
+            }
+            assert_eq!(case.bucket().await.contents().await, before);
+        }
+        // A key property that has become a string is the same, and so is one that an encoding has
+        // spelled otherwise.
+        let case = legacy().set("refresh_mode", mode).set("encoding", encoding);
+        for a in ["1.50", r#""1.50""#, "1.50"] {
+            let _ = case.load(pair(a, "2")).success();
+        }
+    }
+}
+
 fn legacy() -> Case {
     Case::new()
         .set("key_format", "legacy")

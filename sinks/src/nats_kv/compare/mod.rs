@@ -3,6 +3,7 @@
 //! Pure, so that every rule stands in a table of tests. The rules are about values, never about
 //! bytes: `0.10` is `0.1`, `12:00Z` is `14:00+02:00`, and the encoding does not matter.
 
+mod identity;
 mod instant;
 mod marker;
 mod order;
@@ -38,6 +39,8 @@ pub(super) enum Verdict {
     Repair(&'static str),
     /// Leave what is stored, which stands to it like this.
     Keep(Standing),
+    /// Neither: it is another record that has the same key.
+    Collision,
 }
 
 /// How the records of a stream compare with what is stored.
@@ -49,6 +52,8 @@ pub(super) struct Comparison {
     removes: bool,
     replication_key: Option<ReplicationKey>,
     encoders: Vec<Arc<dyn Encoder>>,
+    /// Key properties that tell records apart where keys do not.
+    watched: Vec<String>,
 }
 
 struct ReplicationKey {
@@ -84,6 +89,7 @@ impl Comparison {
             removes,
             replication_key,
             encoders,
+            watched: Vec::new(),
         }
     }
 
@@ -101,6 +107,7 @@ impl Comparison {
             return Verdict::Keep(Standing::Same);
         }
         match self.read(stored, scratch) {
+            Ok(stored) if self.is_of_another(new, stored) => Verdict::Collision,
             Ok(stored) => self.decide(new, stored),
             Err(what) => Verdict::Repair(what),
         }

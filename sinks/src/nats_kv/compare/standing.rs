@@ -39,6 +39,9 @@ impl Comparison {
         match self.read(stored, scratch) {
             Err(_) if writes_all => (Verdict::Write, Standing::Other),
             Err(what) => (Verdict::Repair(what), Standing::Other),
+            Ok(stored) if self.is_of_another(new, stored) && !writes_all => {
+                (Verdict::Collision, Standing::Other)
+            }
             Ok(stored) => {
                 let standing = self.standing(new, stored, self.order(new.value, stored));
                 if writes_all {

@@ -165,8 +165,9 @@ pub struct NatsKvConfig {
     /// How keys are written. `escaped`: `stream.part.part`, with `=XX` for each byte that a key
     /// cannot have; only values that differ by nothing but their type share a key, as `1` and `"1"`
     /// do. `legacy`: as the Python target wrote them, for a bucket that it filled; a record whose
-    /// key it could not write is invalid, and so is one whose key another record of the run has,
-    /// which is watched for the first 900,000 keys.
+    /// key it could not write is invalid, and so is one whose key another record has: one of the
+    /// same run, which is watched for the first 900,000 keys, or a stored one that it is compared
+    /// with (not in `refresh_mode` `full`).
     pub key_format: KeyFormat,
     /// What the key of a record is made of, in a stream without key properties. `properties`: such
     /// a stream is an error. `hash`: a hash of the record's content without its `_sdc_*`

@@ -7,14 +7,15 @@ use singer_target::value::{Tape, Value};
 use singer_target::{Batch, Encoder, Encoders, SinkError, Stream};
 
 use super::super::compare::Comparison;
-use super::super::config::{DeleteMode, NatsKvConfig, RefreshMode, ReviveDeleted};
+use super::super::config::{DeleteMode, KeyFormat, NatsKvConfig, RefreshMode, ReviveDeleted};
 use super::super::key::{Collisions, KeyRules, KeyWriter};
 use super::super::lock;
 use super::super::read::{Content, Found};
 use super::form::Form;
 use super::prepare::{Limit, Prepared};
 
-const COLLISION: &str = "another record has the same key in the legacy format; use key_format \
+/// Why a record is rejected whose key another one has.
+pub(super) const COLLISION: &str = "another record has the same key in the legacy format; use key_format \
                          'escaped', where every record has its own";
 
 /// See the module.
@@ -55,6 +56,10 @@ impl StreamRules {
             replication_key(config, stream),
             encoders.iter().map(|(_, it)| Arc::clone(it)).collect(),
         );
+        let comparison = match config.key_format {
+            KeyFormat::Escaped => comparison,
+            KeyFormat::Legacy => comparison.watching(stream.key_properties()),
+        };
         let full = mode == RefreshMode::Full;
         Ok(Self {
             keys,

@@ -2,6 +2,7 @@
 
 use super::super::super::compare::{Candidate, Standing, Verdict};
 use super::super::super::read::{Content, Found};
+use super::super::rules::COLLISION;
 use super::{Chains, Fate, Known, NONE, Repair, Write};
 
 impl Chains<'_> {
@@ -27,6 +28,8 @@ impl Chains<'_> {
                         Standing::Same | Standing::Newer => Fate::Unchanged,
                         Standing::Other => Fate::Conflicting,
                     };
+                } else if verdict == Verdict::Collision {
+                    self.reject_record(record, COLLISION.to_owned());
                 } else {
                     // What it supersedes is safe as soon as it is.
                     if winner != NONE {

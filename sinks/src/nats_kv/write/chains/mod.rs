@@ -236,7 +236,11 @@ impl<'a> Chains<'a> {
 
     /// The server will never take the chain's write. The rest is decided again.
     pub(super) fn reject(&mut self, chain: usize, reason: String) {
-        let record = self.chains[chain].candidate as usize;
+        self.reject_record(self.chains[chain].candidate, reason);
+    }
+
+    fn reject_record(&mut self, record: u32, reason: String) {
+        let record = record as usize;
         self.fates[record] = Fate::Rejected;
         self.rejected.push(Rejection::new(record, reason));
     }

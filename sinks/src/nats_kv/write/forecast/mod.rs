@@ -19,6 +19,7 @@ use super::super::error::Failure;
 use super::super::read::{Content, Found, Reader};
 use super::chains::Write;
 use super::prepare::{Limit, Prepared};
+use super::rules::COLLISION;
 use super::sweep::{Counted, count};
 use super::{Lifeline, StoredSizes, StreamRules};
 use memory::{Lacking, Seen};
@@ -99,6 +100,10 @@ impl StreamForecast {
                 self.memory.see_if_new(met.key);
                 return kept(standing);
             }
+            if verdict == Verdict::Collision {
+                self.memory.see_if_new(met.key);
+                return Foreseen::Rejected(COLLISION.to_owned());
+            }
             let outcome = self.written(met, has_value, &prepared);
             if matches!(outcome, Foreseen::Rejected(_)) {
                 self.memory.see_if_new(met.key);
@@ -133,6 +138,9 @@ impl StreamForecast {
             let held = self.held(met, &mut scratch);
             if matches!(held, Held::Same(_)) {
                 self.memory.see(key, Seen::Held);
+            }
+            if matches!(held, Held::Rejected(_)) {
+                return held;
             }
             if matches!(held, Held::Same(_) | Held::Newer(_) | Held::Superseded(_)) {
                 lacking.remove(key);
@@ -300,7 +308,7 @@ impl StreamForecast {
             _ => {
                 return match self.verdict(met, scratch) {
                     Verdict::Keep(_) => Held::Newer(key),
-                    Verdict::Write | Verdict::Repair(_) => Held::Missing(key),
+                    _ => Held::Missing(key),
                 };
             }
         };
@@ -313,6 +321,7 @@ impl StreamForecast {
                 Held::Superseded(key)
             }
             (Verdict::Keep(_), Standing::Other) => Held::Conflicting(key),
+            (Verdict::Collision, _) => Held::Rejected(COLLISION.to_owned()),
             _ if removes => Held::Remaining(key),
             // In these modes a write repeats what is there.
             (Verdict::Write, Standing::Same) if mode != RefreshMode::Newer => Held::Same(key),
