@@ -18,7 +18,7 @@ use crate::{python, target};
 /// The server that the pages speak of.
 const SERVER: &str = "nats://localhost:4222";
 /// How long a command may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Somebody who follows a page.
 #[derive(Debug)]
