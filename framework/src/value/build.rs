@@ -33,6 +33,11 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// The length of its text; of a string, without the quotes and unescaped.
+    pub(super) fn len(self) -> usize {
+        self.len as usize
+    }
+
     pub(super) fn range(self) -> Range<usize> {
         self.start as usize..(self.start + self.len) as usize
     }

@@ -200,12 +200,16 @@ impl<'a> Value<'a> {
     /// The value of the member `name`, if this is an object that has it.
     #[must_use]
     pub fn get(self, name: &str) -> Option<Value<'a>> {
-        let mut children = self.children(Kind::Object);
-        while let Some(key) = children.next() {
-            let value = children.next()?;
-            if key.characters() == Some(name.as_bytes()) {
+        let mut at = self.at + 1;
+        let end = self.children(Kind::Object).end;
+        while at < end {
+            let key = self.tape.value(at);
+            let value = self.tape.value(at + 1);
+            // Most names differ in their length already.
+            if key.node().len() == name.len() && key.characters() == Some(name.as_bytes()) {
                 return Some(value);
             }
+            at += 1 + value.node().size;
         }
         None
     }

@@ -47,7 +47,7 @@ impl StreamWriter {
         } else {
             let manner = Manner {
                 connection: lifeline.connection(),
-                page: self.sizes.keys_at_once(),
+                at_once: self.sizes.keys_at_once(),
             };
             let found = self.ahead.last(&self.reader, &keys, manner);
             lifeline.bind(found).await?

@@ -12,7 +12,7 @@ use crate::bed::{Bed, Value, index};
 use crate::product::Run;
 use crate::raw;
 use crate::samples::Samples;
-use crate::workload::Workload;
+use crate::workload::{TIMES, Workload};
 
 /// What is loaded over what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -27,6 +27,8 @@ pub(crate) enum Case {
     Identical,
     /// `newer`, half of the records newer than what is stored: all is read, half written.
     Half,
+    /// `newer`, into an empty bucket, each key ten times: all is written, and nothing need be read.
+    Again,
 }
 
 /// One input: as the tap sends it, and as the target stores it.
@@ -35,6 +37,7 @@ pub(crate) struct Data {
     pub(crate) records: u64,
     first: TempPath,
     updated: TempPath,
+    again: TempPath,
     values: Vec<Value>,
     /// The values that the updated input changes.
     changed: Vec<Value>,
@@ -59,6 +62,7 @@ impl Data {
             records,
             first,
             updated,
+            again: workload.again().file(),
             values,
             changed,
         }
@@ -117,7 +121,9 @@ pub(crate) struct Trial<'a> {
 impl<'a> Trial<'a> {
     pub(crate) fn new(case: Case, data: &'a Data) -> Self {
         let ways: &[_] = match case {
-            Case::Full | Case::Create | Case::Half => &raw::Path::ALL.map(raw::Path::name),
+            Case::Full | Case::Create | Case::Half | Case::Again => {
+                &raw::Path::ALL.map(raw::Path::name)
+            }
             Case::Identical => &["multi_last"],
             Case::Unvalidated => &[],
         };
@@ -177,12 +183,13 @@ impl Case {
             Self::Create => "newer, into an empty bucket",
             Self::Identical => "newer, identical data",
             Self::Half => "newer, half updated",
+            Self::Again => "newer, each key ten times",
         }
     }
 
     fn prepare(self, bed: &Bed, data: &Data) {
         match self {
-            Self::Full | Self::Unvalidated | Self::Create => bed.empty(),
+            Self::Full | Self::Unvalidated | Self::Create | Self::Again => bed.empty(),
             Self::Identical | Self::Half => bed.filled(&data.values),
         }
     }
@@ -196,6 +203,15 @@ impl Case {
                 raw::write(&address, path, values.map(|value| value.put(None)))
             }
             Self::Create => raw::write(&address, path, values.map(|value| value.put(Some(0)))),
+            Self::Again => {
+                // In an empty bucket, the first message has the revision 1.
+                let keys = data.values.len() / TIMES;
+                let puts = (0..data.values.len()).map(|number| {
+                    let before = (number + 1).saturating_sub(keys);
+                    data.values[number % keys].put(Some(before as u64))
+                });
+                raw::write(&address, path, puts)
+            }
             Self::Identical => read_all(bed, data).0,
             Self::Half => {
                 let (time, revisions) = read_all(bed, data);
@@ -210,6 +226,7 @@ impl Case {
         let (mode, input, writes) = match self {
             Self::Full | Self::Unvalidated => ("full", &data.first, data.records),
             Self::Create => ("newer", &data.first, data.records),
+            Self::Again => ("newer", &data.again, data.records),
             Self::Identical => ("newer", &data.first, 0),
             Self::Half => ("newer", &data.updated, data.records / 2),
         };

@@ -14,6 +14,9 @@ use tempfile::{NamedTempFile, TempPath};
 /// The stream's name.
 pub(crate) const STREAM: &str = "accounts";
 
+/// How often a key comes that comes again.
+pub(crate) const TIMES: usize = 10;
+
 /// A STATE follows this many records.
 const STATE_EVERY: u64 = 10_000;
 
@@ -41,6 +44,8 @@ pub(crate) struct Workload {
     pub(crate) after: u64,
     /// The number of streams that the records are of, in turn.
     pub(crate) streams: u64,
+    /// How often each id comes: all of them in turn, and then again, newer.
+    pub(crate) times: u64,
 }
 
 impl Workload {
@@ -52,6 +57,7 @@ impl Workload {
             updated: false,
             after: 0,
             streams: 1,
+            times: 1,
         }
     }
 
@@ -59,6 +65,14 @@ impl Workload {
     pub(crate) fn updated(self) -> Self {
         Self {
             updated: true,
+            ..self
+        }
+    }
+
+    /// As many records of a tenth of the ids, each ten times.
+    pub(crate) fn again(self) -> Self {
+        Self {
+            times: TIMES as u64,
             ..self
         }
     }
@@ -82,14 +96,20 @@ impl Workload {
             .cycle()
             .take(self.text)
             .collect();
-        let last = self.after + self.records;
-        for id in self.after + 1..=last {
+        let ids = self.records / self.times;
+        for number in 0..self.records {
+            let id = self.after + 1 + number % ids;
             let stream = &streams[(id % self.streams) as usize];
-            record(out, stream, id, &text, self.updated && id % 2 == 0)?;
-            if id % STATE_EVERY == 0 || id == last {
+            let version = match self.updated {
+                true => u32::from(id.is_multiple_of(2)),
+                false => u32::try_from(number / ids).expect("it comes a few times"),
+            };
+            record(out, stream, id, &text, version)?;
+            let sent = self.after + 1 + number;
+            if sent.is_multiple_of(STATE_EVERY) || number + 1 == self.records {
                 writeln!(
                     out,
-                    r#"{{"type":"STATE","value":{{"bookmarks":{{"{STREAM}":{{"id":{id}}}}}}}}}"#
+                    r#"{{"type":"STATE","value":{{"bookmarks":{{"{STREAM}":{{"id":{sent}}}}}}}}}"#
                 )?;
             }
         }
@@ -126,13 +146,7 @@ fn schema(stream: &str) -> serde_json::Value {
     })
 }
 
-fn record(
-    out: &mut impl Write,
-    stream: &str,
-    id: u64,
-    text: &str,
-    updated: bool,
-) -> io::Result<()> {
+fn record(out: &mut impl Write, stream: &str, id: u64, text: &str, version: u32) -> io::Result<()> {
     const FIRST_OF_2024: i64 = 1_704_067_200;
     let mut chance = Rng::with_seed(id);
     let mut one_of = |all: &[&'static str]| all[chance.usize(..all.len())];
@@ -145,17 +159,15 @@ fn record(
     let extracted = start
         + SignedDuration::from_hours(400 * 24)
         + SignedDuration::from_millis(i64::try_from(id).expect("ids are small"));
-    if updated {
-        updated_at += SignedDuration::from_hours(30 * 24);
-        score += 10_000;
-    }
+    updated_at += SignedDuration::from_hours(i64::from(version) * 30 * 24);
+    score += version * 10_000;
     write!(
         out,
         r#"{{"type":"RECORD","stream":"{stream}","record":{{"id":{id},"uuid":"{:016x}","name":"{first} {last}","email":"{}{id}@ex.org","status":"{status}","note":"#,
         chance.u64(..),
         first.to_lowercase(),
     )?;
-    if updated {
+    if version > 0 {
         write!(out, r#""changed {text}""#)?;
     } else if text.is_empty() && chance.bool() {
         write!(out, "null")?;

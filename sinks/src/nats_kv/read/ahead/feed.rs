@@ -1,8 +1,8 @@
 //! The values of a stream in the order of their revisions, as a consumer hands them out.
 //!
 //! Unlike the answers to a get, its messages have no headers, which are most of the work of reading
-//! for client and server. One page is under way at a time: so it is known of each value after which
-//! moment it was read.
+//! for client and server. They come page by page, and two pages are under way, so that the server
+//! has always something to do. A value was read after its page was asked for.
 
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use futures_util::{FutureExt, StreamExt};
 use super::super::super::error::Failure;
 use super::super::super::scan::consumer_name;
 use super::super::{Found, content};
+use super::pages::Pages;
 use super::shelf::Shelf;
 
 /// The server forgets a consumer that nobody has asked for this long.
@@ -42,12 +43,7 @@ pub(super) struct Feed {
     next: String,
     inbox: Subject,
     messages: Subscriber,
-    /// The number of the page that was asked for last.
-    page: u64,
-    /// How many of its values are still to come.
-    due: usize,
-    /// How many values the server has beyond that.
-    pending: u64,
+    pages: Pages,
 }
 
 impl Feed {
@@ -79,29 +75,20 @@ impl Feed {
                 .await
                 .map_err(failed)?,
             inbox,
-            page: 0,
-            due: 0,
-            pending: info.num_pending,
+            pages: Pages::new(info.num_pending),
             source,
         })
     }
 
-    /// The number of the page that was asked for last.
-    pub(super) fn page(&self) -> u64 {
-        self.page
-    }
-
-    /// Whether the next page can be asked for: none is under way, and the server has more.
-    pub(super) fn is_ready(&self) -> bool {
-        self.due == 0 && self.pending > 0
+    /// What is under way.
+    pub(super) fn pages(&self) -> &Pages {
+        &self.pages
     }
 
     /// Asks for the next page, of at most `size` values.
     pub(super) async fn ask(&mut self, size: usize) -> Result<(), Failure> {
-        self.due = size.min(usize::try_from(self.pending).unwrap_or(usize::MAX));
-        self.page += 1;
         let request = serde_json::json!({
-            "batch": self.due,
+            "batch": self.pages.ask(size),
             "expires": self.source.patience.as_nanos() as u64,
         });
         self.source
@@ -115,10 +102,9 @@ impl Feed {
             .map_err(failed)
     }
 
-    /// Puts what comes of the page on the `shelf`, at least one value. Returns whether there was
-    /// one.
+    /// Puts what comes on the `shelf`, at least one value. Returns whether there was one.
     pub(super) async fn receive(&mut self, shelf: &mut Shelf) -> Result<bool, Failure> {
-        if self.due == 0 {
+        if !self.pages.are_under_way() {
             return Ok(false);
         }
         let first = tokio::time::timeout(self.source.patience, self.messages.next());
@@ -129,27 +115,27 @@ impl Feed {
         loop {
             self.take(message, shelf)?;
             match self.messages.next().now_or_never().flatten() {
-                Some(next) if self.due > 0 => message = next,
-                _ => return Ok(true),
+                Some(next) => message = next,
+                None => return Ok(true),
             }
         }
     }
 
     fn take(&mut self, message: Message, shelf: &mut Shelf) -> Result<(), Failure> {
         let place = message.reply.as_deref().and_then(Place::read);
-        let Some(place) = place.filter(|_| message.status.is_none()) else {
+        let place = place.filter(|_| message.status.is_none());
+        let page = place.as_ref().and_then(|it| self.pages.came(it.pending));
+        let (Some(place), Some(page)) = (place, page) else {
             // The consumer is gone, or values were removed that it had counted.
             return Err(failed("the server ended the page"));
         };
-        self.due = self.due.saturating_sub(1);
-        self.pending = place.pending.saturating_sub(self.due as u64);
         let prefix = self.source.subject_prefix.as_str();
         if message.subject.starts_with(prefix) {
             let found = Found {
                 revision: place.revision,
                 content: content(message.headers.as_ref(), message.payload),
             };
-            shelf.put(message.subject, prefix.len(), self.page, found);
+            shelf.put(message.subject, prefix.len(), page, found);
         }
         Ok(())
     }

@@ -13,6 +13,7 @@
 //! the last ones of their keys.
 
 mod feed;
+mod pages;
 mod shelf;
 mod touched;
 mod trend;
@@ -27,6 +28,7 @@ use super::super::lock;
 use super::{Found, Reader};
 pub(in super::super) use feed::CONSUMER;
 use feed::{Feed, Source};
+use pages::UNDER_WAY;
 use shelf::Shelf;
 use touched::Touched;
 pub(in super::super) use witness::{Position, Witness};
@@ -35,8 +37,8 @@ pub(in super::super) use witness::{Position, Witness};
 const MOST_BEGINNINGS: u32 = 8;
 /// From this share of keys that were not read ahead on, in percent, it does not pay.
 const TOO_MANY_MISSED: usize = 30;
-/// How many pages may wait to be asked for.
-const PAGES: usize = 2;
+/// How many times what is read at once may wait for its keys.
+const WAITING: usize = 2;
 
 /// Reads the values of one stream, ahead where it pays. See the module.
 pub(in super::super) struct Ahead {
@@ -79,7 +81,7 @@ pub(in super::super) struct Manner {
     /// Which of the connections of this run it is.
     pub(in super::super) connection: u64,
     /// How many values to read at once.
-    pub(in super::super) page: usize,
+    pub(in super::super) at_once: usize,
 }
 
 impl Ahead {
@@ -129,7 +131,7 @@ impl Ahead {
             return None;
         };
         let result = if reading.connection == manner.connection {
-            reading.take(keys, manner.page, &self.touched).await
+            reading.take(keys, manner.at_once, &self.touched).await
         } else {
             Err(Failure::Transient("the connection is another".to_owned()))
         };
@@ -255,18 +257,19 @@ impl Reading {
     async fn take(
         &mut self,
         keys: &[&str],
-        page: usize,
+        at_once: usize,
         touched: &Mutex<Touched>,
     ) -> Result<Taken, Failure> {
         let mut values = Vec::with_capacity(keys.len());
         for key in keys {
-            values.push(self.value(key, page, touched).await?);
+            values.push(self.value(key, at_once, touched).await?);
         }
-        self.shelf.tidy(page * PAGES);
-        let oldest = self.shelf.oldest_page().unwrap_or(self.feed.page());
+        self.shelf.tidy(at_once * WAITING);
+        let oldest = self.shelf.oldest_page();
+        let oldest = oldest.unwrap_or(self.feed.pages().oldest());
         let taken = self.current(keys, values, &mut lock(touched), oldest);
         // It comes while these are used.
-        self.ask(page, touched).await?;
+        self.ask(at_once, touched).await?;
         Ok(taken)
     }
 
@@ -298,25 +301,27 @@ impl Reading {
     async fn value(
         &mut self,
         key: &str,
-        page: usize,
+        at_once: usize,
         touched: &Mutex<Touched>,
     ) -> Result<Option<(u64, Found)>, Failure> {
         loop {
             if let Some(value) = self.shelf.take(key) {
                 return Ok(Some(value));
             }
-            if self.shelf.ahead() >= page * PAGES {
+            if self.shelf.ahead() >= at_once * WAITING {
                 return Ok(None);
             }
-            self.ask(page, touched).await?;
+            self.ask(at_once, touched).await?;
             if !self.feed.receive(&mut self.shelf).await? {
                 return Ok(None);
             }
         }
     }
 
-    async fn ask(&mut self, page: usize, touched: &Mutex<Touched>) -> Result<(), Failure> {
-        if self.feed.is_ready() {
+    async fn ask(&mut self, at_once: usize, touched: &Mutex<Touched>) -> Result<(), Failure> {
+        // All that is under way is as much as one read.
+        let page = (at_once / UNDER_WAY).max(1);
+        while self.feed.pages().may_ask() {
             lock(touched).next_page();
             self.feed.ask(page).await?;
         }
