@@ -122,11 +122,7 @@ async fn what_the_run_wrote_itself_is_not_read() {
 #[tokio::test]
 async fn what_would_not_be_written_is_read() {
     for change in ["deleted", "removed", "older", "newer"] {
-        let case = case();
-        let mut run = begun(&case);
-        let bucket = case.bucket().await;
-        let changed: Vec<_> = (0..KEYS).step_by(3).collect();
-        change_by_hand(&case, &bucket, &changed, change).await;
+        let (mut run, bucket, changed) = interrupted(change).await;
         let before = bucket.writes().await;
         // What the run has just written, once more: only a look at the bucket tells that it is gone.
         send(&mut run, 0..KEYS, 3);
@@ -141,20 +137,64 @@ async fn what_would_not_be_written_is_read() {
     }
 }
 
+/// Two buckets have the same keys, and the same revisions of them.
+#[tokio::test]
+async fn what_was_written_to_another_bucket_is_not_taken_for_it() {
+    let case = case();
+    let mut run = case.clone().set("bucket", "own_{stream}").target().spawn();
+    let properties = json!({"x": {"type": "string"}, "id": {"type": "integer"}, "b": {}});
+    run.send(schema_with_bookmark(
+        "t",
+        properties.clone(),
+        &["x", "id"],
+        "b",
+    ));
+    run.send(schema_with_bookmark("t.u", properties, &["id"], "b"));
+    let mut load = |stream: &str, b: u64| {
+        let row = |id: u64| record(stream, json!({"x": "u", "id": id, "b": b}));
+        let at = json!({"stream": stream, "b": b});
+        run.send((0..KEYS).map(row).collect::<String>() + &state(at.clone()));
+        assert_eq!(run.state(), at);
+    };
+    for (stream, b) in [
+        ("t", 1),
+        ("t.u", 1),
+        ("t", 2),
+        ("t.u", 2),
+        ("t.u", 20),
+        ("t", 10),
+    ] {
+        load(stream, b);
+    }
+    // Newer than what `t` has under these keys, and older than what is there.
+    load("t.u", 15);
+    let _ = run.finish().success();
+    let bucket = Bucket::open(&case.url, "own_t_u").await;
+    let stored = bookmarks(&bucket).await;
+    assert_eq!(stored.len() as u64, KEYS);
+    assert!(stored.values().all(|b| *b == 20), "{stored:?}");
+}
+
 #[tokio::test]
 async fn what_others_wrote_since_is_noticed_by_the_write() {
     for change in ["deleted", "removed", "older", "newer"] {
-        let case = case();
-        let mut run = begun(&case);
-        let bucket = case.bucket().await;
-        let changed: Vec<_> = (0..KEYS).step_by(3).collect();
-        change_by_hand(&case, &bucket, &changed, change).await;
+        let (mut run, bucket, changed) = interrupted(change).await;
         send(&mut run, 0..KEYS, 4);
         let _ = run.finish().success();
         let kept = |id| change == "newer" && changed.contains(&id);
         let now = all(|id| if kept(id) { 1_000 } else { 4 });
         assert_eq!(bookmarks(&bucket).await, now, "{change}");
     }
+}
+
+/// A run that has begun, and keys that another writer was at since.
+async fn interrupted(change: &str) -> (Running, Bucket, Vec<u64>) {
+    let case = case();
+    let run = begun(&case);
+    let bucket = case.bucket().await;
+    let changed: Vec<_> = (0..KEYS).step_by(3).collect();
+    change_by_hand(&case, &bucket, &changed, change).await;
+    (run, bucket, changed)
 }
 
 /// Another writer is at these keys.

@@ -6,7 +6,7 @@ use serde_json::json;
 use target_tests::bucket::{Bucket, jetstream};
 use target_tests::case::Case;
 use target_tests::oracle::Workload;
-use target_tests::singer::{record, schema_with_bookmark, state};
+use target_tests::singer::{record, schema, schema_with_bookmark, state};
 
 const KEYS: u64 = 300;
 
@@ -78,5 +78,27 @@ async fn mirrors_that_are_behind() {
             assert_eq!(outcome.states().last(), Some(&json!({"b": b})));
             holds(half, other).await;
         }
+    }
+}
+
+/// A record that looks as if it were there already, to who does not know what came after it.
+#[tokio::test]
+async fn what_was_there_once_is_not_taken_for_what_is() {
+    let case = Case::new();
+    let bucket = case.make_bucket().await;
+    let input = |v: &str| {
+        let mut input = schema("s", json!({"id": {"type": "integer"}, "v": {}}), &["id"]);
+        for id in 0..KEYS {
+            input += &record("s", json!({"id": id, "v": v}));
+        }
+        input
+    };
+    let _ = case.load(input("first")).success();
+    freeze_what_mirrors_know(&case, &bucket).await;
+    for v in ["second", "first", "second"] {
+        let _ = case.load(input(v)).success();
+        let contents = bucket.contents().await;
+        assert_eq!(contents.len() as u64, KEYS);
+        assert!(contents.values().all(|value| value["v"] == v), "{v}");
     }
 }

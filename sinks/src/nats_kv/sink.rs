@@ -209,7 +209,7 @@ impl NatsKv {
             began_at: bucket.last_revision,
             sizes: StoredSizes::default(),
             novelty: Novelty::default(),
-            own: OwnRevisions::new(Arc::clone(&self.own), bucket.last_revision),
+            own: OwnRevisions::new(Arc::clone(&self.own), &bucket.name, bucket.last_revision),
         })
     }
 }

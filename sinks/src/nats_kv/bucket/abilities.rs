@@ -27,9 +27,10 @@ impl Bucket {
             .filter(|size| *size > 0)
     }
 
-    /// Whether values can be read without the stream's leader.
+    /// Whether a value can be read past the API, from the stream itself: where no follower, which
+    /// may lag behind and does not say so, could answer.
     pub(in super::super) fn allows_direct_get(&self) -> bool {
-        self.config.allow_direct
+        self.config.allow_direct && self.config.num_replicas == 1
     }
 
     /// Whether one direct get can ask for many keys.

@@ -28,7 +28,7 @@ impl Comparison {
     fn is_same_identity(&self, new: Value<'_>, stored: Value<'_>) -> bool {
         let is_same = |name: &String| match (new.get(name), stored.get(name)) {
             (Some(new), Some(stored)) => {
-                new == stored || spells(new, stored) || spells(stored, new)
+                new == stored || spells(new, stored) || spells(stored, new) || rounds(new, stored)
             }
             _ => true,
         };
@@ -42,4 +42,10 @@ fn spells(text: Value<'_>, value: Value<'_>) -> bool {
     let mut spelled = Tape::new();
     let parsed = text.as_str().map(|text| spelled.parse(text.as_bytes()));
     matches!(parsed, Some(Ok(()))) && spelled.root() == Some(value)
+}
+
+/// Whether a number has become another by rounding, as the Python target did it.
+fn rounds(new: Value<'_>, stored: Value<'_>) -> bool {
+    let rounded = |value: Value<'_>| value.as_number()?.as_f64();
+    rounded(new).is_some_and(|new| rounded(stored) == Some(new))
 }

@@ -23,7 +23,8 @@ pub(in super::super) struct Patience {
 }
 
 impl Patience {
-    /// Waits as long as `client` hears anything, and `silence` longer.
+    /// Waits as long as `client` hears anything and `silence` longer, but not beyond the
+    /// [limit](Self::limit).
     pub(in super::super) fn new(client: &Client, silence: Duration) -> Self {
         Self {
             silence,

@@ -1,9 +1,12 @@
 //! Reading what a bucket holds under many keys at once.
 //!
 //! Three ways, the quickest that the server and the bucket allow: a batched direct get (some 1,000
-//! keys a request), single direct gets, or gets at the leader. Direct gets may be answered by a
-//! server that lags behind. That is harmless: whatever is decided upon it is written by
-//! compare-and-set, and after a conflict the leader is asked.
+//! keys a request), single direct gets, or gets at the leader.
+//!
+//! A direct get may be answered by a replica or a mirror that lags behind. What is written for it is
+//! safe, by compare-and-set; but a record that is *not* written, since an outdated value looks as
+//! new, would be lost. So the leader is asked first how far the bucket is, and an answer of somebody
+//! who is not as far does not count.
 
 mod ahead;
 mod found;
@@ -11,6 +14,8 @@ mod wanted;
 
 pub(super) use ahead::{Ahead, CONSUMER, Manner, Witness};
 pub(super) use found::{Content, Found, content};
+
+use std::time::Duration;
 
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
@@ -30,7 +35,7 @@ use wanted::Wanted;
 pub(super) enum Way {
     /// `multi_last`, from server 2.11, where the bucket has `allow_direct`.
     Batched,
-    /// One direct get a key.
+    /// One direct get a key; where only the leader answers, since it does not say how far it is.
     Direct,
     /// One get a key at the leader.
     Leader,
@@ -56,6 +61,10 @@ const MAX_KEYS: usize = 1024;
 const CONCURRENT_GETS: usize = 64;
 /// A bound on a request's size, beside the server's `max_payload`.
 const MAX_REQUEST_BYTES: usize = 256 * 1024;
+/// How often others may answer who are behind the leader, before it is asked itself.
+const ATTEMPTS: u32 = 4;
+/// The first pause before the next attempt; it doubles.
+const PAUSE: Duration = Duration::from_millis(1);
 /// What a request has besides its keys.
 const REQUEST_FRAME: usize = 32;
 
@@ -71,13 +80,18 @@ enum End {
     More,
     /// The keys are too many for this server.
     TooMany,
+    /// It was another server, and it lacks what the leader has.
+    Behind,
 }
 
 impl Reader {
-    /// The last revisions of `keys`, which must differ, in their order.
+    /// The last revisions of `keys`, which must differ, in their order: not older than this call.
     pub(super) async fn last(&self, keys: &[&str]) -> Result<Vec<Option<Found>>, Failure> {
         match self.way {
-            Way::Batched => self.batched(keys).await,
+            Way::Batched => {
+                let position = self.position().await?;
+                self.batched(keys, position.last_revision).await
+            }
             way => self.one_by_one(keys, way).await,
         }
     }
@@ -106,33 +120,46 @@ impl Reader {
             .await
     }
 
-    async fn batched(&self, keys: &[&str]) -> Result<Vec<Option<Found>>, Failure> {
-        let mut found: Vec<Option<Found>> = vec![None; keys.len()];
-        let mut chunk = MAX_KEYS;
-        let mut start = 0;
-        while start < keys.len() {
-            let end = self.end_of_chunk(keys, start, chunk);
-            let mut wanted = Wanted::new(&keys[start..end]);
-            loop {
-                match self.multi_last(&mut wanted, &mut found[start..end]).await? {
-                    End::Complete => break,
-                    End::More if wanted.is_empty() => break,
-                    End::More => {}
-                    End::TooMany if chunk == 1 => {
-                        let why = "the server refuses to read even a single key".to_owned();
-                        return Err(Failure::Permanent(why));
-                    }
-                    End::TooMany => {
-                        chunk = (end - start).div_ceil(2);
-                        break;
-                    }
+    async fn batched(&self, keys: &[&str], at_least: u64) -> Result<Vec<Option<Found>>, Failure> {
+        let mut found = Vec::with_capacity(keys.len());
+        let mut most = MAX_KEYS;
+        while found.len() < keys.len() {
+            let start = found.len();
+            let end = self.end_of_chunk(keys, start, most);
+            match self.chunk(&keys[start..end], at_least).await? {
+                Some(values) => found.extend(values),
+                None if end - start == 1 => {
+                    let why = "the server refuses to read even a single key".to_owned();
+                    return Err(Failure::Permanent(why));
                 }
-            }
-            if chunk >= end - start || wanted.is_empty() {
-                start = end;
+                None => most = (end - start).div_ceil(2),
             }
         }
         Ok(found)
+    }
+
+    /// The values of keys for one request, as of the revision `at_least`; `None` if they are too
+    /// many for the server.
+    async fn chunk(
+        &self,
+        keys: &[&str],
+        at_least: u64,
+    ) -> Result<Option<Vec<Option<Found>>>, Failure> {
+        for attempt in 0..ATTEMPTS {
+            let mut found = vec![None; keys.len()];
+            let mut wanted = Wanted::new(keys);
+            loop {
+                match self.multi_last(&mut wanted, &mut found, at_least).await? {
+                    End::Complete => return Ok(Some(found)),
+                    End::More if wanted.is_empty() => return Ok(Some(found)),
+                    End::More => {}
+                    End::TooMany => return Ok(None),
+                    End::Behind => break,
+                }
+            }
+            tokio::time::sleep(PAUSE * 2_u32.pow(attempt)).await;
+        }
+        self.last_at_leader(keys).await.map(Some)
     }
 
     fn end_of_chunk(&self, keys: &[&str], start: usize, most: usize) -> usize {
@@ -148,11 +175,13 @@ impl Reader {
         start + fit.count().max(1)
     }
 
-    /// Asks for the `wanted` keys, moves what comes to `found` and no longer wants it.
+    /// Asks for the `wanted` keys, moves what comes to `found` and no longer wants it. Who answers
+    /// must have got as far as the revision `at_least`.
     async fn multi_last(
         &self,
         wanted: &mut Wanted<'_>,
         found: &mut [Option<Found>],
+        at_least: u64,
     ) -> Result<End, Failure> {
         let request = wanted.request(&self.subject_prefix);
         let name = &self.stream_name;
@@ -192,15 +221,15 @@ impl Reader {
                     }
                 }
                 Some(END_OF_BATCH) => {
-                    let pending = reply
-                        .headers
-                        .as_ref()
-                        .and_then(|all| all.get("Nats-Num-Pending"))
-                        .and_then(|pending| pending.as_str().parse::<u64>().ok());
-                    return Ok(if pending.unwrap_or(0) == 0 {
-                        End::Complete
-                    } else {
-                        End::More
+                    let number = |name: &str| -> Option<u64> {
+                        let headers = reply.headers.as_ref()?;
+                        headers.get(name)?.as_str().parse().ok()
+                    };
+                    let is_behind = number("Nats-UpTo-Sequence").is_none_or(|it| it < at_least);
+                    return Ok(match number("Nats-Num-Pending") {
+                        _ if is_behind => End::Behind,
+                        None | Some(0) => End::Complete,
+                        Some(_) => End::More,
                     });
                 }
                 Some(404) => return Ok(End::Complete),

@@ -31,8 +31,37 @@ impl StreamWriter {
         others
     }
 
-    /// Reads what is stored under the keys of some chains.
+    /// Reads what is stored under the keys of some chains, ahead where that pays.
     pub(super) async fn read(
+        &self,
+        chains: &mut Chains<'_>,
+        open: &[usize],
+        lifeline: &mut Lifeline,
+    ) -> Result<(), Failure> {
+        if chains.may_be_stored() {
+            return self.look_up(chains, open, lifeline).await;
+        }
+        if open.is_empty() {
+            return Ok(());
+        }
+        let keys = chains.keys(open);
+        let manner = Manner {
+            connection: lifeline.connection(),
+            at_once: self.sizes.keys_at_once(),
+        };
+        let found = self.ahead.last(&self.reader, &keys, manner);
+        let found = lifeline.bind(found).await?;
+        self.sizes.note(found.iter().map(Option::as_ref));
+        self.novelty.note_read(&found);
+        self.own.note_read(keys.len(), found.iter().flatten());
+        for (chain, found) in open.iter().zip(found) {
+            chains.found(*chain, found);
+        }
+        Ok(())
+    }
+
+    /// Reads what is stored under the keys of some chains by now.
+    pub(super) async fn look_up(
         &self,
         chains: &mut Chains<'_>,
         open: &[usize],
@@ -42,19 +71,8 @@ impl StreamWriter {
             return Ok(());
         }
         let keys = chains.keys(open);
-        let found = if chains.may_be_stored() {
-            lifeline.bind(self.reader.last(&keys)).await?
-        } else {
-            let manner = Manner {
-                connection: lifeline.connection(),
-                at_once: self.sizes.keys_at_once(),
-            };
-            let found = self.ahead.last(&self.reader, &keys, manner);
-            lifeline.bind(found).await?
-        };
+        let found = lifeline.bind(self.reader.last(&keys)).await?;
         self.sizes.note(found.iter().map(Option::as_ref));
-        self.novelty.note_read(&found);
-        self.own.note_read(keys.len(), found.iter().flatten());
         for (chain, found) in open.iter().zip(found) {
             chains.found(*chain, found);
         }

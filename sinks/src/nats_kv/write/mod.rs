@@ -190,7 +190,7 @@ impl StreamWriter {
             cause = cause.or(settled.cause);
             let mut doubtful = open;
             doubtful.retain(|chain| chains.is_in_doubt(*chain));
-            self.read(chains, &doubtful, lifeline).await?;
+            self.look_up(chains, &doubtful, lifeline).await?;
             open = settled.open;
             open.append(&mut doubtful);
             open.extend(
@@ -251,9 +251,8 @@ impl StreamWriter {
                         settled.suspicious |= !self.bucket.follows(mark, revision);
                         self.witness.note(revision, chains.is_new(chain));
                         self.ahead.wrote(chains.key(chain));
-                        if let Some(value) = chains.written(chain) {
-                            self.own.wrote(chains.key(chain), revision, value);
-                        }
+                        let value = chains.written(chain);
+                        self.own.wrote(chains.key(chain), revision, value);
                     }
                     if chains.store(chain, revision) {
                         settled.open.push(chain);

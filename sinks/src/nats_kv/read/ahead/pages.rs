@@ -57,7 +57,7 @@ impl Pages {
     }
 
     /// A value has come, behind which the server has `pending` more. Returns the number of its
-    /// page; `None` if none was asked for.
+    /// page; `None` if none was asked for, or the server no longer has what was: values were removed.
     pub(super) fn came(&mut self, pending: u64) -> Option<u64> {
         let page = self.under_way.front_mut()?;
         let number = page.number;
@@ -66,7 +66,7 @@ impl Pages {
             self.under_way.pop_front();
         }
         let due: u64 = self.under_way.iter().map(|page| page.due).sum();
-        self.pending = pending.saturating_sub(due);
+        self.pending = pending.checked_sub(due)?;
         Some(number)
     }
 
@@ -104,5 +104,13 @@ mod tests {
         assert_eq!(numbers, [1, 1, 1, 2, 2, 2, 3, 3, 3, 4].map(Some));
         assert!(!pages.may_ask(), "the server has no more");
         assert_eq!(pages.came(0), None);
+    }
+
+    #[test]
+    fn values_that_are_removed_meanwhile_are_not_waited_for() {
+        let mut pages = Pages::new(7);
+        let _ = (pages.ask(3), pages.ask(3));
+        assert_eq!(pages.came(6), Some(1));
+        assert_eq!(pages.came(3), None, "four are due");
     }
 }

@@ -102,8 +102,12 @@ impl Witness {
         if !self.is_watched.load(Ordering::Acquire) {
             return;
         }
-        if let Some(account) = &mut self.notes().account {
+        let mut notes = self.notes();
+        if let Some(account) = &mut notes.account {
             account.note(revision, is_new);
+            if account.is_too_long() {
+                self.end(&mut notes);
+            }
         }
     }
 
@@ -184,6 +188,17 @@ mod tests {
         let epoch = witness.watch();
         witness.begin(epoch, at(100, 60));
         (witness, epoch)
+    }
+
+    #[test]
+    fn who_is_not_asked_for_long_gives_up() {
+        let (witness, epoch) = witness();
+        (101..=100_000).for_each(|revision| witness.note(revision, true));
+        assert!(witness.notes().account.is_some());
+        (100_001..=100_101).for_each(|revision| witness.note(revision, true));
+        let position = at(100_101, 100_061);
+        let answer = witness.confirms(epoch, &position);
+        assert_eq!(answer.now_or_never(), Some(false));
     }
 
     #[test]

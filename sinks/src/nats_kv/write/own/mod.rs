@@ -43,6 +43,8 @@ pub(in super::super) struct OwnValues {
 /// See the module. One for each stream.
 pub(in super::super) struct OwnRevisions {
     values: Arc<OwnValues>,
+    /// Another bucket may have the same keys, and revisions.
+    bucket: String,
     /// Whatever was written during this run has a greater revision.
     began_at: u64,
     is_kept: AtomicBool,
@@ -59,16 +61,17 @@ struct Trial {
 
 impl OwnRevisions {
     /// Of a bucket whose last revision was `began_at` when the run began.
-    pub(in super::super) fn new(values: Arc<OwnValues>, began_at: u64) -> Self {
+    pub(in super::super) fn new(values: Arc<OwnValues>, bucket: &str, began_at: u64) -> Self {
         Self {
             values,
+            bucket: bucket.to_owned(),
             began_at,
             is_kept: AtomicBool::new(false),
             trial: Mutex::default(),
         }
     }
 
-    /// Learns from some of `keys` keys that were read: those that were there.
+    /// Learns from `keys` keys that were looked at: what was found under some of them.
     pub(super) fn note_read<'f>(&self, keys: usize, found: impl Iterator<Item = &'f Found>) {
         if keys < ENOUGH || self.is_kept() {
             return;
@@ -84,11 +87,14 @@ impl OwnRevisions {
         }
     }
 
-    /// This run has written `value` under `key`.
-    pub(super) fn wrote(&self, key: &str, revision: u64, value: &[u8]) {
+    /// This run has written `value` under `key`, or removed what was there.
+    pub(super) fn wrote(&self, key: &str, revision: u64, value: Option<&[u8]>) {
         if self.is_kept() {
-            let hash = self.values.hasher.hash_one(key);
-            lock(&self.values.recent).keep(hash, revision, value, LIMIT);
+            let mut recent = lock(&self.values.recent);
+            match value {
+                Some(value) => recent.keep(self.hash(key), revision, value, LIMIT),
+                None => recent.forget(self.hash(key)),
+            }
         }
     }
 
@@ -99,8 +105,7 @@ impl OwnRevisions {
             return vec![None; keys.len()];
         }
         let recent = lock(&self.values.recent);
-        let hash = |key| self.values.hasher.hash_one(key);
-        let found = keys.iter().map(|key| recent.get(hash(key)).cloned());
+        let found = keys.iter().map(|key| recent.get(self.hash(key)).cloned());
         let found: Vec<_> = found.collect();
         drop(recent);
         let known = found.iter().flatten().count();
@@ -108,6 +113,10 @@ impl OwnRevisions {
             self.is_kept.store(false, Ordering::Relaxed);
         }
         found
+    }
+
+    fn hash(&self, key: &str) -> u64 {
+        self.values.hasher.hash_one((&self.bucket, key))
     }
 
     fn is_kept(&self) -> bool {
@@ -150,10 +159,10 @@ mod tests {
 
     #[test]
     fn values_are_kept_from_when_keys_come_again() {
-        let own = OwnRevisions::new(Arc::default(), 100);
+        let own = OwnRevisions::new(Arc::default(), "b", 100);
         let before: Vec<_> = (1..=100).map(found).collect();
         own.note_read(100, before.iter());
-        own.wrote("a", 101, b"value");
+        own.wrote("a", 101, Some(b"value"));
         assert_eq!(last(&own, "a"), None);
         own.note_read(
             100,
@@ -161,18 +170,34 @@ mod tests {
                 .iter()
                 .chain((101..=112).map(found).collect::<Vec<_>>().iter()),
         );
-        own.wrote("a", 113, b"value");
+        own.wrote("a", 113, Some(b"value"));
         assert_eq!(last(&own, "a"), Some(113));
         assert_eq!(last(&own, "b"), None);
     }
 
     #[test]
+    fn another_bucket_has_other_values() {
+        let values = Arc::<OwnValues>::default();
+        let both = ["a", "b"].map(|bucket| OwnRevisions::new(Arc::clone(&values), bucket, 0));
+        for own in &both {
+            own.note_read(100, (1..=100).map(found).collect::<Vec<_>>().iter());
+        }
+        both[0].wrote("key", 7, Some(b"value"));
+        assert_eq!(
+            (last(&both[0], "key"), last(&both[1], "key")),
+            (Some(7), None)
+        );
+        both[0].wrote("key", 8, None);
+        assert_eq!(last(&both[0], "key"), None, "it was removed");
+    }
+
+    #[test]
     fn they_are_kept_as_long_as_it_pays() {
-        let own = OwnRevisions::new(Arc::default(), 0);
+        let own = OwnRevisions::new(Arc::default(), "b", 0);
         let again: Vec<_> = (1..=100).map(found).collect();
         for _ in 0..MOST_BEGINNINGS {
             own.note_read(100, again.iter());
-            own.wrote("a", 1, b"value");
+            own.wrote("a", 1, Some(b"value"));
             let _ = own.last(&vec!["a"; TRIAL / 10]);
             let _ = own.last(&vec!["b"; TRIAL]);
             assert_eq!(last(&own, "a"), Some(1), "a tenth is enough");

@@ -9,8 +9,8 @@ use super::super::super::read::{Content, Found};
 /// What an entry takes besides its value, in bytes.
 const FRAME: usize = 128;
 
-/// Values by the hashes of their keys. Two keys with one hash get in each other's way, which costs
-/// a conflict.
+/// Values by the hashes of their keys. Should two keys of a bucket have one hash, then each write
+/// expects a revision of the other, and is a conflict.
 #[derive(Default)]
 pub(super) struct Recent {
     young: Values,
@@ -30,6 +30,7 @@ impl Recent {
         }
         let size = value.len() + FRAME;
         if size > limit / 2 {
+            self.forget(key);
             return;
         }
         if self.bytes + size > limit / 2 {
@@ -40,6 +41,12 @@ impl Recent {
         let replaced = self.young.insert(key, Found { revision, content });
         self.bytes += size;
         self.bytes -= replaced.as_ref().map_or(0, size_of_entry);
+    }
+
+    pub(super) fn forget(&mut self, key: u64) {
+        let young = self.young.remove(&key);
+        self.bytes -= young.as_ref().map_or(0, size_of_entry);
+        self.old.remove(&key);
     }
 
     pub(super) fn get(&self, key: u64) -> Option<&Found> {
@@ -97,5 +104,9 @@ mod tests {
         let mut recent = Recent::default();
         recent.keep(1, 1, &[0; LIMIT], LIMIT);
         assert_eq!(revision(&recent, 1), None);
+        // Nor is what it replaced.
+        recent.keep(2, 1, VALUE, LIMIT);
+        recent.keep(2, 2, &[0; LIMIT], LIMIT);
+        assert_eq!((revision(&recent, 2), recent.bytes), (None, 0));
     }
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use super::Position;
 
+/// More revisions than these are not kept; some 3 MB.
+const MOST_KEPT: usize = 100_000;
+
 /// See the module.
 #[derive(Default)]
 pub(super) struct Account {
@@ -54,6 +57,11 @@ impl Account {
             self.early.pop_first();
             self.own += 1;
         }
+    }
+
+    /// Whether nobody has asked for so long that it would take too much memory.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.early.len() + self.created.len() > MOST_KEPT
     }
 
     /// Whether own writes explain all of a later position. `None` if it has revisions that are not
