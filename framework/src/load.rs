@@ -75,7 +75,7 @@ impl Load<'_> {
         reports.finish(progress).await;
         match live {
             Some(live) => live.finish(),
-            None => summary.log(),
+            None => summary.log(progress),
         }
         end(target_name, outcome, &shutdown)
     }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::batch::Batch;
 use crate::config::TargetSettings;
+use crate::metrics::Summary;
 use crate::plugin::ErasedSink;
 use crate::shutdown::Shutdown;
 use crate::sink::{Rejection, Report, SinkError};
@@ -37,7 +38,6 @@ pub(crate) struct Delivered {
     pub(crate) conflicting: usize,
     pub(crate) deleted: usize,
     pub(crate) rejected: Vec<Rejection>,
-    pub(crate) retries: usize,
     /// How long it took, pauses included.
     pub(crate) elapsed: Duration,
 }
@@ -52,11 +52,13 @@ impl Retry {
         }
     }
 
-    /// Writes `batch` with as many attempts as it takes.
+    /// Writes `batch` with as many attempts as it takes. Those after the first are counted at once:
+    /// a batch that is given up had them, too.
     pub(crate) async fn write(
         &self,
         sink: Arc<dyn ErasedSink>,
         batch: Batch,
+        summary: &Summary,
     ) -> Result<Delivered, SinkError> {
         let mut done = Delivered {
             batch: batch.clone(),
@@ -65,7 +67,6 @@ impl Retry {
             conflicting: 0,
             deleted: 0,
             rejected: Vec::new(),
-            retries: 0,
             elapsed: Duration::ZERO,
         };
         let began = Instant::now();
@@ -111,7 +112,6 @@ impl Retry {
                 done.elapsed = began.elapsed();
                 return Ok(done);
             }
-            done.retries += 1;
             pauses
                 .wait(
                     &self.shutdown,
@@ -119,6 +119,7 @@ impl Retry {
                     cause,
                 )
                 .await?;
+            summary.retried(current.stream());
             current = current.retry(&open);
             origin = open.iter().map(|index| origin[*index]).collect();
         }

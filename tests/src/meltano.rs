@@ -13,7 +13,7 @@ use crate::nats_server::NatsServer;
 use crate::page::{self, Block};
 use crate::postgres::Postgres;
 use crate::walkthrough::{Ran, Walkthrough};
-use crate::{place, python};
+use crate::{place, python, target};
 
 const PAGE: &str = "docs/meltano.md";
 /// Where the page has everything: the project, this repository, the wheel.
@@ -41,10 +41,14 @@ impl<'a> Project<'a> {
         let folder = tempfile::tempdir().expect("the temporary directory is writable");
         let clone = folder.path().join("target-nats-kv");
         std::os::unix::fs::symlink(place::repository(), clone).expect("our own directory");
+        let programs = python::installed("meltano");
+        let loader = target::binary().parent().expect("it is in a directory");
         let walk = Walkthrough::new(PAGE, folder.path())
-            .programs(python::installed("meltano"))
+            .programs(&programs)
             .server(server)
             .instead(PLACE, folder.path().display().to_string())
+            .instead("/home/you/.local/bin", programs.display().to_string())
+            .instead("/home/you/.cargo/bin", loader.display().to_string())
             .instead("port: 5432", format!("port: {}", database.port))
             .variable("NO_COLOR", "1")
             .variable("MELTANO_SEND_ANONYMOUS_USAGE_STATS", "false")

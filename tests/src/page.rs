@@ -2,7 +2,7 @@
 //!
 //! What stands behind a fence says what the block is for. `console` holds commands, each after `$ `, and
 //! below a command what it prints on standard output, where `…` is anything; `sh` holds commands
-//! whose output is not shown, and `cron` a line of a crontab. Any other is data or source text: a
+//! whose output is not shown, and `cron` a crontab. Any other is data or source text: a
 //! file of the name in `title=` (`append`: the next part of it), or something to be read. `exit=` gives the code with which the last
 //! command of a block ends, if not 0.
 
@@ -48,9 +48,15 @@ impl Block {
         match (self.kind.as_str(), &self.title) {
             ("console", None) => console(&self.text),
             ("sh", None) => joined(&self.text),
-            ("cron", None) => self.text.lines().map(scheduled).collect(),
+            ("cron", None) => scheduled(&self.text),
             _ => Vec::new(),
         }
+    }
+
+    /// The environment that a crontab gives to its commands, by name.
+    pub fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lines = self.text.lines().filter(|_| self.kind == "cron");
+        lines.filter_map(assignment)
     }
 }
 
@@ -164,12 +170,22 @@ fn joined(text: &str) -> Vec<Command> {
     commands
 }
 
-/// What a line of a crontab runs: that which follows the five fields of its time.
-fn scheduled(line: &str) -> Command {
-    Command {
-        text: line.splitn(6, ' ').nth(5).unwrap_or_default().to_owned(),
-        shown: None,
-    }
+/// What the lines of a crontab run: that which follows the five fields of the time.
+fn scheduled(text: &str) -> Vec<Command> {
+    let lines = text.lines().filter(|line| assignment(line).is_none());
+    lines
+        .map(|line| Command {
+            text: line.splitn(6, ' ').nth(5).unwrap_or_default().to_owned(),
+            shown: None,
+        })
+        .collect()
+}
+
+/// The variable that a line of a crontab sets, if it does.
+fn assignment(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once('=')?;
+    let is_name = name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    is_name.then_some((name, value))
 }
 
 /// What stands before a comment at the end of a line.

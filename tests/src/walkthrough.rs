@@ -104,6 +104,11 @@ impl Walkthrough {
         if let Some(file) = &block.title {
             self.write(file, &block.text, block.append);
         }
+        if block.kind == "cron" {
+            let ran = self.run_scheduled(block);
+            assert!(ran.iter().all(|ran| ran.status.success()), "{ran:?}");
+            return ran;
+        }
         let mut commands = block.commands();
         let end = commands.len();
         let exits = |number| if number == end { block.exit } else { 0 };
@@ -164,6 +169,28 @@ impl Walkthrough {
             self.here = PathBuf::from(end.trim_end());
         }
         ran
+    }
+
+    /// Runs the commands of a crontab as cron does, with nothing in the environment but what cron and
+    /// the crontab say; however they end.
+    ///
+    /// # Panics
+    /// If one does not end in time.
+    pub fn run_scheduled(&self, crontab: &Block) -> Vec<Ran> {
+        let environment = |(name, value): (&str, &str)| (name.to_owned(), self.as_here(value));
+        let run = |command: page::Command| {
+            let mut shell = Command::new("/bin/sh");
+            shell
+                .args(["-c", &self.as_here(&command.text)])
+                .env_clear()
+                .env("PATH", "/usr/bin:/bin")
+                .envs(std::env::var_os("HOME").map(|home| ("HOME", home)))
+                .envs(self.variables.iter().cloned())
+                .envs(crontab.environment().map(environment))
+                .current_dir("/");
+            self.bounded(&mut shell, &command.text)
+        };
+        crontab.commands().into_iter().map(run).collect()
     }
 
     /// A text of the page with what is otherwise here.
@@ -234,7 +261,7 @@ pub enum Elsewhere<'a> {
 }
 
 /// The commands that are not run where they stand.
-pub const ELSEWHERE: [(&str, Elsewhere<'static>); 8] = [
+pub const ELSEWHERE: [(&str, Elsewhere<'static>); 10] = [
     ("cargo test --workspace", Elsewhere::InCi),
     ("cargo fmt --all --check", Elsewhere::InCi),
     (
@@ -244,6 +271,14 @@ pub const ELSEWHERE: [(&str, Elsewhere<'static>); 8] = [
     ("cargo deny check", Elsewhere::InCi),
     (
         "meltano add --plugin-type loader --from-ref target-nats-kv.yml target-nats-kv",
+        Elsewhere::OnPage("docs/meltano.md"),
+    ),
+    (
+        "meltano config set target-nats-kv url nats://localhost:4222",
+        Elsewhere::OnPage("docs/meltano.md"),
+    ),
+    (
+        "meltano config set target-nats-kv bucket warehouse",
         Elsewhere::OnPage("docs/meltano.md"),
     ),
     (

@@ -142,6 +142,14 @@ async fn a_sample_of_the_values() {
             .as_object()
             .map_or(0, |all| all.len());
         assert_eq!(known, properties, "{sample}");
+        let text = run(&case, &["discover", "--sample", sample, "--format", "text"]);
+        let told = match properties {
+            0 => "  50  (of 0 read)",
+            4 => "  50  json 10 (of 10 read)",
+            _ => "  50  json 50  ",
+        };
+        let text = text.success().stdout;
+        assert!(text.contains(told), "{sample}: {text}");
     }
 }
 

@@ -158,7 +158,12 @@ fn quick_start() {
     let mut walk = install_here(Walkthrough::new(page, folder.path()), folder.path())
         .server(&server)
         .programs(&tap.programs)
-        .instead("/srv/shop", folder.path().display().to_string());
+        .instead("/srv/shop", folder.path().display().to_string())
+        .instead("/home/you/.local/bin", tap.programs.display().to_string())
+        .instead(
+            "/home/you/.cargo/bin",
+            folder.path().join("installed/bin").display().to_string(),
+        );
     assert!(walk.follow() > 0, "{page} has no commands");
     let kept = "target-nats-kv state get --config target.json";
     let state = walk.run(kept).stdout;
@@ -168,16 +173,19 @@ fn quick_start() {
     fs::write(&tap.table, [many.as_bytes(), b"\xff"].concat()).expect("it is ours");
     let blocks = page::blocks(&page::read(page));
     let crontab = blocks.iter().find(|block| block.kind == "cron");
-    let line = &crontab.expect("the page has a crontab").commands()[0].text;
-    let failed = walk.run(line);
-    assert!(!failed.status.success(), "{failed:?}");
-    assert!(
-        failed.stderr.contains("UnicodeDecodeError"),
-        "the tap failed: {failed:?}"
-    );
+    let crontab = crontab.expect("the page has a crontab");
+    let succeeds =
+        |walk: &Walkthrough, crontab: &page::Block| walk.run_scheduled(crontab)[0].status.success();
+    let log = || fs::read_to_string(folder.path().join("job.log")).expect("the crontab names it");
+    assert!(!succeeds(&walk, crontab));
+    assert!(log().contains("UnicodeDecodeError"), "{}", log());
     assert_eq!(walk.run(kept).stdout, state);
     fs::copy(planets(), &tap.table).expect("it is ours");
-    assert!(walk.run(line).status.success());
+    assert!(succeeds(&walk, crontab));
+    // cron's own PATH leads to neither the tap nor the target.
+    let mut bare = crontab.clone();
+    bare.text = crontab.text.replace("PATH=", "OTHER_PATH=");
+    assert!(!succeeds(&walk, &bare));
 }
 
 /// A real tap of the name that a page gives it.

@@ -99,6 +99,8 @@ async fn a_user_who_may_not_write() {
         outcome.stderr
     );
     assert_eq!(outcome.stdout, "");
+    // Every record that was read is in one of the counts.
+    says(&outcome, &["ended early", "read=1", "unsettled=1"]);
 }
 
 #[tokio::test]

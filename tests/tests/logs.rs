@@ -82,6 +82,7 @@ fn the_summary_tells_what_became_of_every_record() {
         "rejected=1",
         "skipped=1",
         "dead_lettered=0",
+        "unsettled=0",
         "bytes=",
         "retries=0",
         "records_per_second=",

@@ -17,6 +17,10 @@ use target_tests::postgres::Postgres;
 const BUCKET: &str = "warehouse";
 /// How many rows the page speaks of.
 const ROWS: u64 = 500;
+/// How many rows its second table has.
+const ORDERS: u64 = 2;
+/// How many a file has.
+const PLANETS: u64 = 8;
 /// Enough to be killed in the middle of.
 const MANY: u64 = 60_000;
 
@@ -35,7 +39,6 @@ async fn the_page_leads_from_nothing_to_a_schedule_and_its_project_survives_a_ki
     let server = NatsServer::start();
     let mut project = Project::new(&server, &database);
     project.follow("With Meltano");
-    insert(&database, 1..=ROWS);
     project.follow("Install the loader");
     assert!(!Bucket::exists(&server.url(), BUCKET).await, "check writes");
 
@@ -48,11 +51,16 @@ async fn the_page_leads_from_nothing_to_a_schedule_and_its_project_survives_a_ki
     assert!(again.contains("written=0 unchanged=1"), "{again}");
     assert_eq!(bucket.writes().await, ROWS);
 
-    // By the clock, in an environment that has no state: all is read, and nothing written.
-    let scheduled = project.follow("Schedule");
-    let by_clock = &scheduled.last().expect("the page has a crontab").stderr;
-    assert!(by_clock.contains("written=0 unchanged=500"), "{by_clock}");
-    assert_eq!(bucket.writes().await, ROWS);
+    project.follow("Another table");
+    assert_eq!(bucket.writes().await, ROWS + ORDERS);
+
+    // By the clock, as cron does it.
+    project.follow("Schedule");
+    let log = project.home().join("shop.log");
+    let by_clock = std::fs::read_to_string(log).expect("the crontab names it");
+    let told = r#"stream="public-customers" read=1 written=0 unchanged=1"#;
+    assert!(by_clock.contains(told), "{by_clock}");
+    assert_eq!(bucket.writes().await, ROWS + ORDERS);
 
     let asked = project.follow("State");
     let saved = project.state();
@@ -63,12 +71,13 @@ async fn the_page_leads_from_nothing_to_a_schedule_and_its_project_survives_a_ki
     let bookmark = &saved["singer_state"]["bookmarks"]["public-customers"];
     assert_eq!(bookmark["replication_key"], "updated_at", "{saved}");
     // Of the two full refreshes, the one that is to repair writes all once more.
-    assert_eq!(bucket.writes().await, 2 * ROWS);
+    assert_eq!(bucket.writes().await, 2 * (ROWS + ORDERS));
     assert!(project.is_done(), "not all of the page was followed");
 
     // A file, as a whole.
     let logs = project.run("tap-jsonl");
-    assert_eq!(bucket.keys().await.len() as u64, ROWS + 8, "{logs}");
+    let keys = bucket.keys().await.len() as u64;
+    assert_eq!(keys, ROWS + ORDERS + PLANETS, "{logs}");
 
     // Killed in the middle.
     let before = bucket.writes().await;
@@ -82,11 +91,12 @@ async fn the_page_leads_from_nothing_to_a_schedule_and_its_project_survives_a_ki
     let killed = run.kill_loader();
     assert!(!killed.status.success());
     let arrived = bucket.keys().await.len() as u64;
-    assert!(arrived < 8 + MANY, "it was killed too late");
+    assert!(arrived < PLANETS + ORDERS + MANY, "it was killed too late");
 
     // From the state that was saved: all is there, and nothing was written twice.
     let _ = project.run("tap-postgres");
-    assert_eq!(bucket.keys().await.len() as u64, 8 + MANY);
+    let keys = bucket.keys().await.len() as u64;
+    assert_eq!(keys, PLANETS + ORDERS + MANY);
     assert_eq!(bucket.writes().await, before + MANY - ROWS);
     assert_ne!(project.state(), saved);
 }

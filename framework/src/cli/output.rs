@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::DiscoverFormat;
-use crate::catalog::{Catalog, Discovery};
+use crate::catalog::{Catalog, CatalogStream, Discovery};
 use crate::check::Verdict;
 use crate::config::Settings;
 use crate::plugin::{SinkContext, SinkEntry};
@@ -120,11 +120,6 @@ fn streams(catalog: &Catalog) -> String {
     ];
     let mut rows = vec![headings.map(str::to_owned)];
     for stream in &catalog.streams {
-        let encodings: Vec<_> = stream
-            .encodings
-            .iter()
-            .map(|(name, count)| format!("{name} {count}"))
-            .collect();
         let properties: Vec<_> = stream
             .schema
             .get("properties")
@@ -139,10 +134,25 @@ fn streams(catalog: &Catalog) -> String {
         rows.push(row([
             &stream.stream,
             &stream.row_count,
-            &encodings.join(", "),
+            &encodings(stream),
             &key_properties,
             &properties.join(", "),
         ]));
     }
     table(&rows)
+}
+
+/// How many values are in which encoding; and of how many, where not all were read.
+fn encodings(stream: &CatalogStream) -> String {
+    let counts = stream.encodings.iter();
+    let mut text = counts
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let read: u64 = stream.encodings.values().sum();
+    if read < stream.row_count {
+        let gap = if text.is_empty() { "" } else { " " };
+        text.push_str(&format!("{gap}(of {read} read)"));
+    }
+    text
 }

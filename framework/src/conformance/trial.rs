@@ -10,6 +10,7 @@ use super::fixtures::numbered_batch;
 use super::held::{Copies, Entry, Held};
 use super::{Destination, Options, Rule, Violation};
 use crate::batch::Batch;
+use crate::metrics::Summary;
 use crate::retry::{Delivered, Retry};
 use crate::shutdown::Shutdown;
 use crate::sink::{Ending, Sink, SinkError};
@@ -155,7 +156,9 @@ impl<D: Destination> Session<'_, D> {
             pause: PAUSE,
             shutdown: Shutdown::new(),
         };
-        let outcome = retry.write(Arc::new(chaos), batch).await;
+        let outcome = retry
+            .write(Arc::new(chaos), batch, &Summary::default())
+            .await;
         match locked(&journal).unsound.take() {
             Some(what) => Err(Violation::new(Rule::Report, what)),
             None => Ok(outcome),

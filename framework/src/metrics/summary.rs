@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Progress;
 use crate::retry::Delivered;
 use crate::stream::Stream;
 
@@ -102,11 +103,15 @@ impl Summary {
             counts.unchanged += delivered.unchanged as u64;
             counts.conflicting += delivered.conflicting as u64;
             counts.deleted += delivered.deleted as u64;
-            counts.retries += delivered.retries as u64;
             counts.batches += 1;
             counts.busy += delivered.elapsed;
             counts.slowest = counts.slowest.max(delivered.elapsed);
         });
+    }
+
+    /// A batch is written once more.
+    pub(crate) fn retried(&self, stream: &Stream) {
+        self.count(stream, |counts| counts.retries += 1);
     }
 
     /// A record was read that the filter of a stream map leaves out.
@@ -183,8 +188,13 @@ impl Summary {
         tracing::info!(records, seconds = self.seconds(), "loading");
     }
 
-    /// Says what the run did.
-    pub(crate) fn log(&self) {
+    /// Says what the run did. One that ended early may have left records `unsettled`: they are read,
+    /// and it is not known whether they are stored.
+    pub(crate) fn log(&self, progress: Progress) {
+        let outcome = match progress {
+            Progress::Succeeded => "loaded",
+            Progress::Running | Progress::Ended => "ended early",
+        };
         let seconds = self.seconds();
         for (stream, counts) in &*self.streams() {
             let Counts {
@@ -201,6 +211,7 @@ impl Summary {
                 retries,
                 ..
             } = counts;
+            let unsettled = counts.in_flight();
             let deleted = counts.deleted + counts.swept;
             // A rate is no more exact than this.
             let records_per_second = (*read as f64 / seconds.max(0.001)).round() as u64;
@@ -215,12 +226,13 @@ impl Summary {
                 rejected,
                 skipped,
                 dead_lettered,
+                unsettled,
                 bytes,
                 batches,
                 retries,
                 seconds,
                 records_per_second,
-                "loaded"
+                "{outcome}"
             );
         }
     }

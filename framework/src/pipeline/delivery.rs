@@ -10,6 +10,7 @@ use crate::activation::{Activated, Activation, TABLE_VERSION};
 use crate::batch::{Batch, KeysInFlight, OpenBatch};
 use crate::config::OnInvalidRecord;
 use crate::dead_letter::{Content, DeadLetters, Invalid};
+use crate::metrics::Summary;
 use crate::plugin::ErasedSink;
 use crate::retry::{Delivered, Retry};
 use crate::run_error::RunError;
@@ -62,13 +63,14 @@ impl Delivery {
         self.tasks.len() >= self.sink.concurrency() || self.keys.conflicts(batch)
     }
 
-    fn start(&mut self, batch: Batch, tickets: Tickets) {
+    fn start(&mut self, batch: Batch, tickets: Tickets, summary: &Summary) {
         self.keys.insert(&batch);
         let retry = self.retry.clone();
         let sink = Arc::clone(&self.sink);
+        let summary = summary.clone();
         let task = self
             .tasks
-            .spawn(async move { retry.write(sink, batch).await });
+            .spawn(async move { retry.write(sink, batch, &summary).await });
         self.tickets.insert(task.id(), tickets);
     }
 
@@ -174,7 +176,7 @@ impl Pipeline {
             self.collect_state();
             self.emitter.print_due()?;
         }
-        self.delivery.start(batch, tickets);
+        self.delivery.start(batch, tickets, &self.summary);
         Ok(())
     }
 

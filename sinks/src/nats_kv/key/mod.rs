@@ -93,17 +93,19 @@ pub(super) struct KeyWriter {
 impl KeyWriter {
     /// A writer for the records of `stream`.
     ///
-    /// The error says why the stream's records can have no keys, and what to do.
+    /// The error says why the stream's records can have no keys, and what to do; who tells it, names
+    /// the stream.
     pub(super) fn new(
         rules: &KeyRules,
         stream: &str,
         key_properties: &[String],
     ) -> Result<Self, String> {
         if key_properties.is_empty() && rules.from == KeyFrom::Properties {
-            return Err(format!(
-                "stream '{stream}' has no key properties, so its records have no keys: give it \
-                 some in the tap's catalog, or set key_from to 'hash'"
-            ));
+            return Err(
+                "it has no key properties, so its records have no keys: give it some in the tap's \
+                 catalog, or set key_from to 'hash'"
+                    .to_owned(),
+            );
         }
         let mut head = rules.prefix.clone();
         match rules.format {

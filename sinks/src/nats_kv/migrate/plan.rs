@@ -59,11 +59,14 @@ impl Planner {
             KeyFormat::Legacy => KeyFormat::Escaped,
         });
         let known = key_properties.iter().map(|(name, properties)| {
-            let writer = |rules| KeyWriter::new(rules, name, properties);
+            let writer = |rules| {
+                KeyWriter::new(rules, name, properties)
+                    .map_err(|why| SinkError::config(format!("stream '{name}': {why}")))
+            };
             Ok(Known {
                 name: name.clone(),
-                wanted: writer(&rules).map_err(SinkError::config)?,
-                other: writer(&other).map_err(SinkError::config)?,
+                wanted: writer(&rules)?,
+                other: writer(&other)?,
             })
         });
         Ok(Self {
