@@ -29,12 +29,25 @@ use crate::sink::SinkError;
 pub struct StreamEnd {
     gap: Option<&'static str>,
     max_fraction: f64,
+    conflicting: u64,
 }
 
 impl StreamEnd {
     /// `gap` says why the stream was not loaded as a whole, if so.
-    pub(crate) fn new(gap: Option<&'static str>, max_fraction: f64) -> Self {
-        Self { gap, max_fraction }
+    pub(crate) fn new(gap: Option<&'static str>, max_fraction: f64, conflicting: u64) -> Self {
+        Self {
+            gap,
+            max_fraction,
+            conflicting,
+        }
+    }
+
+    /// How many records of the run lost a tie, as the sink has reported them
+    /// ([`Report::conflicting`](crate::Report::conflicting)): it knows which of its settings would
+    /// have them written.
+    #[must_use]
+    pub fn conflicting(&self) -> u64 {
+        self.conflicting
     }
 
     /// Why what the run has not written may still be in the stream's table; `None` if all of the
@@ -67,13 +80,13 @@ mod tests {
 
     #[test]
     fn no_more_is_removed_than_the_user_allows() {
-        let end = StreamEnd::new(None, 0.5);
+        let end = StreamEnd::new(None, 0.5, 0);
         assert!(end.is_limited() && end.check_share(1, 2).is_ok());
         let error = end.check_share(2, 3).expect_err("too many").to_string();
         assert!(
             error.starts_with("the end of the run would delete 2 of 3 records"),
             "{error}"
         );
-        assert!(!StreamEnd::new(None, 1.0).is_limited());
+        assert!(!StreamEnd::new(None, 1.0, 0).is_limited());
     }
 }

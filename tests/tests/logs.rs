@@ -103,7 +103,8 @@ fn ties_are_told() {
         let start = schema_with_bookmark("s", json!({"id": {}, "at": {}}), &["id"], "at");
         let row = |id: u32, at: u32, v: &str| record("s", json!({"id": id, "at": at, "v": v}));
         let first = [row(1, 5, "a"), row(2, 5, "a"), row(3, 5, "a")].concat();
-        let _ = case.load(start.clone() + &first).success();
+        let quiet = case.load(start.clone() + &first).success();
+        assert!(!quiet.stderr.contains("WARN"), "{}", quiet.stderr);
         // The same, a tie, an older one, and a tie with a record of the same batch.
         let second = [
             row(1, 5, "a"),
@@ -119,6 +120,8 @@ fn ties_are_told() {
             "{encoding}: {}",
             outcome.stderr
         );
+        let warned = "stream 's': 2 conflicting: as new as what is stored";
+        assert_eq!(outcome.stderr.matches(warned).count(), 1, "{encoding}");
         let metrics = std::fs::read_to_string(&file).expect("it was written");
         let sample = r#"singer_target_records_total{outcome="conflicting",stream="s"} 2"#;
         assert!(metrics.contains(sample), "{encoding}: {metrics}");

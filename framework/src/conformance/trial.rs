@@ -167,7 +167,7 @@ impl<D: Destination> Session<'_, D> {
 
     /// Closes the sink, as a run does that has not seen all of the stream.
     pub(super) async fn close(&self) -> Result<(), Violation> {
-        let end = StreamEnd::new(Some("the kit has only a part of it"), 1.0);
+        let end = StreamEnd::new(Some("the kit has only a part of it"), 1.0, 0);
         match self.sink.close_stream(&self.stream, &end).await {
             Ok(0) => {}
             Ok(_) => {

@@ -166,6 +166,13 @@ impl Summary {
         counts.is_some_and(|counts| counts.rejected > 0)
     }
 
+    /// How many records of the stream have lost a tie.
+    pub(crate) fn conflicting(&self, stream: &Stream) -> u64 {
+        let streams = self.streams();
+        let counts = streams.get(stream.name());
+        counts.map_or(0, |counts| counts.conflicting)
+    }
+
     /// The counts as they are.
     pub(crate) fn counts(&self) -> BTreeMap<String, Counts> {
         self.streams().clone()

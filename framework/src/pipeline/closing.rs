@@ -14,7 +14,8 @@ impl Pipeline {
         let mut outcome = Ok(());
         for (stream, is_followed) in self.intake.ends() {
             let gap = self.gap(&stream, complete, is_followed);
-            let end = StreamEnd::new(gap, self.versions.max_delete_fraction);
+            let conflicting = self.summary.conflicting(&stream);
+            let end = StreamEnd::new(gap, self.versions.max_delete_fraction, conflicting);
             match self.delivery.close_stream(&stream, &end).await {
                 Ok(removed) => self.summary.swept(&stream, removed),
                 Err(error) => {

@@ -112,6 +112,7 @@ impl Sink for NatsKv {
     }
 
     async fn close_stream(&self, stream: &Arc<Stream>, end: &StreamEnd) -> Result<u64, SinkError> {
+        warn_of_ties(stream, end);
         if self.session.config.load_method != LoadMethod::Overwrite {
             return Ok(0);
         }
@@ -145,6 +146,19 @@ impl Sink for NatsKv {
     async fn close(&self, _: Ending) -> Result<(), SinkError> {
         self.session.connection.close().await;
         Ok(())
+    }
+}
+
+/// A source that changes records without their bookmark is noticed by nobody who reads no counts.
+fn warn_of_ties(stream: &Stream, end: &StreamEnd) {
+    if end.conflicting() > 0 {
+        tracing::warn!(
+            "stream '{}': {} conflicting: as new as what is stored by the replication key, with other \
+             data, and so left out: the source changes records without a new bookmark. refresh_mode \
+             'same' writes them (docs/refresh-modes.md)",
+            stream.name(),
+            end.conflicting()
+        );
     }
 }
 
