@@ -11,6 +11,7 @@ use serde_json::Value;
 use target_tests::bucket::Bucket;
 use target_tests::meltano::Project;
 use target_tests::nats_server::NatsServer;
+use target_tests::page;
 use target_tests::postgres::Postgres;
 
 /// The bucket of the page.
@@ -46,7 +47,13 @@ async fn the_page_leads_from_nothing_to_a_schedule_and_its_project_survives_a_ki
     let loads = project.follow("Load");
     let bucket = Bucket::open(&server.url(), BUCKET).await;
     let customer = bucket.get("public-customers.17").await;
-    assert_eq!(customer.expect("it is there").json()["name"], "customer 17");
+    let customer = customer.expect("it is there").json();
+    assert_eq!(customer["name"], "customer 17");
+    let page = page::blocks(&page::read("docs/meltano.md"));
+    let shown = page.iter().find(|block| block.kind == "json");
+    let shown = shown.expect("the page shows it").text.trim_end();
+    let stored = customer.to_string();
+    assert!(page::matches(&stored, shown), "{shown}\n{stored}");
     let again = &loads.last().expect("the page loads twice").stderr;
     assert!(again.contains("written=0 unchanged=1"), "{again}");
     assert_eq!(bucket.writes().await, ROWS);
