@@ -269,9 +269,10 @@ impl Reader {
     /// Where the bucket's stream is by now, as its leader knows it.
     async fn position(&self) -> Result<Position, Failure> {
         #[derive(Deserialize)]
-        struct Info {
-            created: String,
-            state: State,
+        #[serde(untagged)]
+        enum Answer {
+            Error { error: ApiError },
+            Info { created: String, state: State },
         }
         #[derive(Deserialize)]
         struct State {
@@ -280,12 +281,14 @@ impl Reader {
         }
         let subject = format!("{}.STREAM.INFO.{}", self.api_prefix, self.stream_name);
         let reply = self.request(subject).await?;
-        let info: Info = serde_json::from_slice(&reply.payload).map_err(|error| failed(&error))?;
-        Ok(Position {
-            created: info.created,
-            last_revision: info.state.last_seq,
-            messages: info.state.messages,
-        })
+        match serde_json::from_slice(&reply.payload).map_err(|error| failed(&error))? {
+            Answer::Error { error } => Err(error.meaning()),
+            Answer::Info { created, state } => Ok(Position {
+                created,
+                last_revision: state.last_seq,
+                messages: state.messages,
+            }),
+        }
     }
 
     /// Begins a pass over the keys that `filter` matches.
