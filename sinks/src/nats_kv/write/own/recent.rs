@@ -1,6 +1,6 @@
 //! The newest values that were written, as many as fit into a bound. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 
@@ -13,10 +13,10 @@ const FRAME: usize = 128;
 /// expects a revision of the other, and is a conflict.
 #[derive(Default)]
 pub(super) struct Recent {
-    young: Values,
-    /// What was young before; the next time it is let go of.
-    old: Values,
-    /// What the young values take, in bytes.
+    values: Values,
+    /// The keys in the order in which they were written, each with its revision at that time.
+    order: VecDeque<(u64, u64)>,
+    /// What the values take, in bytes.
     bytes: usize,
 }
 
@@ -28,30 +28,40 @@ impl Recent {
         if self.get(key).is_some_and(|kept| kept.revision > revision) {
             return;
         }
-        let size = value.len() + FRAME;
-        if size > limit / 2 {
-            self.forget(key);
-            return;
-        }
-        if self.bytes + size > limit / 2 {
-            self.old = std::mem::take(&mut self.young);
-            self.bytes = 0;
-        }
+        self.forget(key);
         let content = Content::Value(value.to_vec().into());
-        let replaced = self.young.insert(key, Found { revision, content });
-        self.bytes += size;
-        self.bytes -= replaced.as_ref().map_or(0, size_of_entry);
+        self.bytes += value.len() + FRAME;
+        self.values.insert(key, Found { revision, content });
+        self.order.push_back((key, revision));
+        while self.bytes > limit {
+            let Some(oldest) = self.order.pop_front() else {
+                return;
+            };
+            if is_current(&self.values, oldest) {
+                self.forget(oldest.0);
+            }
+        }
+        if self.order.len() > 2 * self.values.len() {
+            let values = &self.values;
+            self.order.retain(|it| is_current(values, *it));
+        }
     }
 
     pub(super) fn forget(&mut self, key: u64) {
-        let young = self.young.remove(&key);
-        self.bytes -= young.as_ref().map_or(0, size_of_entry);
-        self.old.remove(&key);
+        let forgotten = self.values.remove(&key);
+        self.bytes -= forgotten.as_ref().map_or(0, size_of_entry);
     }
 
     pub(super) fn get(&self, key: u64) -> Option<&Found> {
-        self.young.get(&key).or_else(|| self.old.get(&key))
+        self.values.get(&key)
     }
+}
+
+/// Whether the key was not written again, or forgotten, since it had this revision.
+fn is_current(values: &Values, (key, revision): (u64, u64)) -> bool {
+    values
+        .get(&key)
+        .is_some_and(|kept| kept.revision == revision)
 }
 
 fn size_of_entry(entry: &Found) -> usize {
@@ -67,7 +77,7 @@ mod tests {
     use super::*;
 
     const VALUE: &[u8] = &[b'x'; 128];
-    /// Room for four values in each half.
+    /// Room for eight values.
     const LIMIT: usize = 8 * (128 + FRAME);
 
     fn revision(recent: &Recent, key: u64) -> Option<u64> {
@@ -93,10 +103,12 @@ mod tests {
             recent.keep(100, key, VALUE, LIMIT);
             recent.keep(100, key, VALUE, LIMIT);
         }
-        assert_eq!(revision(&recent, 0), None);
-        assert_eq!(revision(&recent, 8), Some(8));
+        let kept: Vec<_> = (0..9)
+            .filter(|key| revision(&recent, *key).is_some())
+            .collect();
+        assert_eq!(kept, [2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(revision(&recent, 100), Some(8));
-        assert!(recent.young.len() + recent.old.len() <= 8);
+        assert!(recent.order.len() <= 2 * recent.values.len());
     }
 
     #[test]
