@@ -87,11 +87,21 @@ enum End {
 impl Reader {
     /// The last revisions of `keys`, which must differ, in their order: not older than this call.
     pub(super) async fn last(&self, keys: &[&str]) -> Result<Vec<Option<Found>>, Failure> {
+        let at_least = match self.way {
+            Way::Batched if !keys.is_empty() => self.position().await?.last_revision,
+            _ => 0,
+        };
+        self.last_since(keys, at_least).await
+    }
+
+    /// The same, not older than the bucket was at the revision `at_least`.
+    async fn last_since(
+        &self,
+        keys: &[&str],
+        at_least: u64,
+    ) -> Result<Vec<Option<Found>>, Failure> {
         match self.way {
-            Way::Batched => {
-                let position = self.position().await?;
-                self.batched(keys, position.last_revision).await
-            }
+            Way::Batched => self.batched(keys, at_least).await,
             way => self.one_by_one(keys, way).await,
         }
     }

@@ -17,7 +17,7 @@ impl StreamWriter {
     /// known.
     pub(super) fn recall(&self, chains: &mut Chains<'_>, open: &[usize]) -> Vec<usize> {
         // An earlier attempt may have written later than we know.
-        if chains.may_be_stored() {
+        if chains.may_be_stored() || !self.own.is_kept() {
             return open.to_vec();
         }
         let own = self.own.last(&chains.keys(open));
@@ -54,9 +54,7 @@ impl StreamWriter {
         self.sizes.note(found.iter().map(Option::as_ref));
         self.novelty.note_read(&found);
         self.own.note_read(keys.len(), found.iter().flatten());
-        for (chain, found) in open.iter().zip(found) {
-            chains.found(*chain, found);
-        }
+        chains.found_all(open, found);
         Ok(())
     }
 
@@ -73,9 +71,7 @@ impl StreamWriter {
         let keys = chains.keys(open);
         let found = lifeline.bind(self.reader.last(&keys)).await?;
         self.sizes.note(found.iter().map(Option::as_ref));
-        for (chain, found) in open.iter().zip(found) {
-            chains.found(*chain, found);
-        }
+        chains.found_all(open, found);
         Ok(())
     }
 
@@ -107,9 +103,7 @@ impl StreamWriter {
         let keys = chains.keys(&conflicts);
         let found = lifeline.bind(self.reader.last_at_leader(&keys)).await?;
         self.own.note_read(chains.len(), found.iter().flatten());
-        for (chain, found) in conflicts.iter().zip(found) {
-            chains.found(*chain, found);
-        }
+        chains.found_all(&conflicts, found);
         Ok(conflicts)
     }
 }

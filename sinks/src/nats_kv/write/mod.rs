@@ -250,9 +250,9 @@ impl StreamWriter {
                     if let Some(revision) = revision {
                         settled.suspicious |= !self.bucket.follows(mark, revision);
                         self.witness.note(revision, chains.is_new(chain));
-                        self.ahead.wrote(chains.key(chain));
-                        let value = chains.written(chain);
-                        self.own.wrote(chains.key(chain), revision, value);
+                        let key = chains.key(chain);
+                        self.ahead.wrote(key);
+                        self.own.wrote(key, revision, chains.written(chain));
                     }
                     if chains.store(chain, revision) {
                         settled.open.push(chain);

@@ -168,7 +168,8 @@ impl Ahead {
         }
         if !missed.is_empty() {
             let keys: Vec<_> = missed.iter().map(|at| keys[*at]).collect();
-            for (at, value) in missed.into_iter().zip(reader.last(&keys).await?) {
+            let values = reader.last_since(&keys, position.last_revision).await?;
+            for (at, value) in missed.into_iter().zip(values) {
                 found[at] = value;
             }
         }

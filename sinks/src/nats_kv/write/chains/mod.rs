@@ -168,6 +168,13 @@ impl<'a> Chains<'a> {
         self.chains[chain].known = found.map_or(Known::Absent, Known::Stored);
     }
 
+    /// Takes note of what is stored under the keys of some chains, in their order.
+    pub(super) fn found_all(&mut self, chains: &[usize], found: Vec<Option<Found>>) {
+        for (chain, found) in chains.iter().zip(found) {
+            self.found(*chain, found);
+        }
+    }
+
     /// Takes note of what this run wrote under a chain's key.
     pub(super) fn recall(&mut self, chain: usize, own: Found) {
         self.chains[chain].known = Known::Own(own);

@@ -119,7 +119,8 @@ impl OwnRevisions {
         self.values.hasher.hash_one((&self.bucket, key))
     }
 
-    fn is_kept(&self) -> bool {
+    /// Whether it may know something.
+    pub(super) fn is_kept(&self) -> bool {
         self.is_kept.load(Ordering::Relaxed)
     }
 }
