@@ -8,10 +8,10 @@
 use crate::sink::SinkError;
 use crate::value::{Plain, Tape, Value};
 
-/// The version of its table that a stored record is of.
-pub(crate) const TABLE_VERSION: &str = "_sdc_table_version";
-/// When a stored record was marked as deleted.
-pub(crate) const DELETED_AT: &str = "_sdc_deleted_at";
+/// The member with the version of its table that a record is of: see [`version_of`].
+pub const TABLE_VERSION: &str = "_sdc_table_version";
+/// The member that says when a record was deleted: see [`is_marked`].
+pub const DELETED_AT: &str = "_sdc_deleted_at";
 /// The version that marked it: a mark of this kind is lifted by a record of that version or a later
 /// one, while one that the tap has sent is not.
 const DELETED_BY_VERSION: &str = "_sdc_deleted_by_version";

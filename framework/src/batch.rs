@@ -206,12 +206,7 @@ impl OpenBatch {
         let Some(&Entry { at, .. }) = self.entries.last() else {
             return;
         };
-        let mut present = [false; N];
-        for (name, _) in self.tape.value(at).members() {
-            for (present, member) in present.iter_mut().zip(members) {
-                *present |= name == member.0;
-            }
-        }
+        let present = self.tape.value(at).has(members.map(|(name, _)| name));
         for ((name, value), present) in members.into_iter().zip(present) {
             if !present {
                 self.tape.append_member(at, name, value);

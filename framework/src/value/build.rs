@@ -59,23 +59,28 @@ pub(crate) struct Open {
 }
 
 /// Names of an object, as bits of a bloom filter: tells cheaply that they surely differ.
-#[derive(Default)]
 pub(super) struct Names {
-    seen: [u64; 8],
+    seen: [u64; Self::WORDS],
     may_repeat: bool,
 }
 
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            seen: [0; Self::WORDS],
+            may_repeat: false,
+        }
+    }
+}
+
 impl Names {
-    pub(super) fn add(&mut self, name: &str) {
-        let bytes = name.as_bytes();
-        let sample = |at: usize| u64::from(bytes.get(at).copied().unwrap_or(0));
-        let sampled = bytes.len() as u64
-            ^ sample(0) << 8
-            ^ sample(bytes.len() / 2) << 16
-            ^ sample(bytes.len().wrapping_sub(1)) << 24;
+    /// Enough that two of thirty names seldom share a bit.
+    const WORDS: usize = 1 << 5;
+
+    pub(super) fn add(&mut self, name: &[u8]) {
         // The upper bits of a product depend on all bits of its factors.
-        let bit = sampled.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55;
-        let word = &mut self.seen[(bit / 64) as usize];
+        let bit = sample(name).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - 5 - 6);
+        let word = &mut self.seen[(bit / 64) as usize % Self::WORDS];
         self.may_repeat |= *word >> (bit % 64) & 1 == 1;
         *word |= 1 << (bit % 64);
     }
@@ -90,6 +95,18 @@ impl Names {
     }
 }
 
+/// What tells most names apart: their lengths, and up to eight bytes at either end.
+fn sample(name: &[u8]) -> u64 {
+    let ends = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29)
+    } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+    } else {
+        name.iter().fold(0, |all, byte| all << 8 | u64::from(*byte))
+    };
+    ends ^ (name.len() as u64).rotate_left(57)
+}
+
 /// A tape is limited to what its 32-bit offsets reach; `max_line_bytes` and the batch sizes keep
 /// it far below.
 fn offset(position: usize) -> u32 {
@@ -98,10 +115,12 @@ fn offset(position: usize) -> u32 {
 
 impl Tape {
     pub(super) fn push(&mut self, kind: Kind, range: Range<usize>) {
+        // No offset is greater than that of the end.
+        let (start, end) = (range.start as u32, offset(range.end));
         self.nodes.push(Node {
             kind,
-            start: offset(range.start),
-            len: offset(range.len()),
+            start,
+            len: end - start,
             size: 1,
         });
     }
@@ -137,6 +156,9 @@ impl Tape {
     }
 
     pub(crate) fn push_str(&mut self, value: &str) {
+        if !needs_escape(value) {
+            return self.push_plain_str(value);
+        }
         let first = self.unescaped.len();
         self.unescaped.push_str(value);
         self.push_unescaped(first);
@@ -229,7 +251,7 @@ impl Tape {
         let mut names = Names::default();
         let mut count = 0;
         for (name, _) in self.open_members(at) {
-            names.add(name);
+            names.add(name.as_bytes());
             count += 1;
         }
         if !names.may_repeat() {
@@ -272,18 +294,12 @@ impl Tape {
                 let base = offset(self.text.len());
                 self.text.push_str(&value.tape.text[node.range()]);
                 offset(self.text.len());
-                self.nodes.reserve(source.len());
-                for child in source {
-                    let mut child = *child;
-                    if child.kind == Kind::EscapedString {
-                        let start = self.unescaped.len();
-                        self.unescaped
-                            .push_str(&value.tape.unescaped[child.range()]);
-                        child.start = offset(start);
-                    } else {
-                        child.start = child.start - node.start + base;
-                    }
-                    self.nodes.push(child);
+                self.nodes.extend(source.iter().map(|child| Node {
+                    start: child.start.wrapping_sub(node.start).wrapping_add(base),
+                    ..*child
+                }));
+                if !value.tape.unescaped.is_empty() {
+                    self.append_unescaped(value.tape, source, at);
                 }
             }
             Kind::String => self.push_plain_str(&value.tape.text[node.range()]),
@@ -291,6 +307,16 @@ impl Tape {
             _ => self.push_text(node.kind, &value.tape.text[node.range()]),
         }
         offset(at)
+    }
+
+    /// Copies the characters that the nodes from `at` on, copies of `source`, have in `unescaped`.
+    fn append_unescaped(&mut self, from: &Self, source: &[Node], at: usize) {
+        for (node, source) in self.nodes[at..].iter_mut().zip(source) {
+            if source.kind == Kind::EscapedString {
+                node.start = offset(self.unescaped.len());
+                self.unescaped.push_str(&from.unescaped[source.range()]);
+            }
+        }
     }
 
     /// Adds a member to the object at `at`, which must be the last value of the tape.

@@ -1,10 +1,10 @@
 //! Escapes in JSON strings: what they stand for, and which of them JSON demands.
 
+use super::scan::end_of_plain;
+
 /// Whether a string can stand between quotes as it is.
 pub(super) fn needs_escape(value: &str) -> bool {
-    value
-        .bytes()
-        .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+    end_of_plain(value.as_bytes(), 0) < value.len()
 }
 
 /// Appends `value` as a JSON string. Only what JSON demands is escaped, as Python's `json` does.

@@ -11,11 +11,12 @@ mod build;
 mod escape;
 mod number;
 mod parse;
+mod scan;
 mod serde;
 mod text;
 
 pub(crate) use build::Plain;
-pub use number::{BigNumbers, Number, NumberError};
+pub use number::{BigNumbers, Fitted, Number, NumberError};
 pub use parse::ParseError;
 pub use serde::WithBigNumbers;
 
@@ -141,6 +142,7 @@ impl Tape {
 }
 
 impl<'a> Value<'a> {
+    #[inline]
     fn node(self) -> Node {
         self.tape.nodes[self.at as usize]
     }
@@ -188,6 +190,7 @@ impl<'a> Value<'a> {
 
     /// The characters of the string, if this is one.
     #[must_use]
+    #[inline]
     pub fn as_str(self) -> Option<&'a str> {
         let node = self.node();
         match node.kind {
@@ -200,18 +203,31 @@ impl<'a> Value<'a> {
     /// The value of the member `name`, if this is an object that has it.
     #[must_use]
     pub fn get(self, name: &str) -> Option<Value<'a>> {
-        let mut at = self.at + 1;
-        let end = self.children(Kind::Object).end;
-        while at < end {
-            let key = self.tape.value(at);
-            let value = self.tape.value(at + 1);
-            // Most names differ in their length already.
-            if key.node().len() == name.len() && key.characters() == Some(name.as_bytes()) {
-                return Some(value);
+        let mut members = self.pairs();
+        members.find_map(|(key, value)| key.is(name).then_some(value))
+    }
+
+    /// Which of the members `names` this has, if it is an object.
+    pub(crate) fn has<const N: usize>(self, names: [&str; N]) -> [bool; N] {
+        let mut has = [false; N];
+        for (key, _) in self.pairs() {
+            for (has, name) in has.iter_mut().zip(names) {
+                *has |= key.is(name);
             }
-            at += 1 + value.node().size;
         }
-        None
+        has
+    }
+
+    /// The members of an object, with their names as values.
+    fn pairs(self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> {
+        let mut children = self.children(Kind::Object);
+        std::iter::from_fn(move || children.next_pair())
+    }
+
+    /// Whether this string has these characters.
+    fn is(self, characters: &str) -> bool {
+        // Most names differ in their length already.
+        self.node().len() == characters.len() && self.characters() == Some(characters.as_bytes())
     }
 
     /// The characters of a string as bytes, which are quicker to compare than to cut out as text.
@@ -283,6 +299,20 @@ struct Children<'a> {
     end: u32,
 }
 
+impl<'a> Children<'a> {
+    /// The name and the value of the next member of an object.
+    #[inline]
+    fn next_pair(&mut self) -> Option<(Value<'a>, Value<'a>)> {
+        if self.at >= self.end {
+            return None;
+        }
+        let (name, value) = (self.tape.value(self.at), self.tape.value(self.at + 1));
+        // A name is one node.
+        self.at += 1 + value.node().size;
+        Some((name, value))
+    }
+}
+
 impl<'a> Iterator for Children<'a> {
     type Item = Value<'a>;
 
@@ -303,9 +333,16 @@ pub struct Members<'a>(Children<'a>);
 impl<'a> Iterator for Members<'a> {
     type Item = (&'a str, Value<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let name = self.0.next()?.as_str()?;
-        Some((name, self.0.next()?))
+        let (name, value) = self.0.next_pair()?;
+        Some((name.as_str()?, value))
+    }
+
+    /// Without a look at the names.
+    fn count(self) -> usize {
+        let Self(mut children) = self;
+        std::iter::from_fn(|| children.next_pair()).count()
     }
 }
 

@@ -81,12 +81,17 @@ pub enum BigNumbers {
 #[error("a number does not fit in 64 bits without rounding")]
 pub struct NumberError;
 
-/// The forms in which a number fits a 64-bit type exactly.
+/// A number as a format holds it that has 64 bits for one: see [`Number::fitted`].
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Exact {
+pub enum Fitted<'a> {
+    /// An integer that is not negative
     Unsigned(u64),
+    /// A negative integer
     Signed(i64),
+    /// A number with a fraction or an exponent
     Float(f64),
+    /// The digits of one that does not fit
+    Text(&'a str),
 }
 
 impl<'a> Number<'a> {
@@ -148,14 +153,40 @@ impl<'a> Number<'a> {
         }
     }
 
+    /// The number for a format that has 64 bits for one. What they cannot hold without losing a
+    /// digit, `policy` decides.
+    ///
+    /// # Errors
+    /// If `policy` refuses it.
+    ///
+    /// ```
+    /// # use singer_target::value::{BigNumbers, Fitted, Tape};
+    /// # let mut tape = Tape::new();
+    /// tape.parse(b"[200, -1, 1.5, 100000000000000000001]")?;
+    /// let numbers = tape.root().unwrap().elements().filter_map(|it| it.as_number());
+    /// let fitted: Result<Vec<_>, _> = numbers.map(|it| it.fitted(BigNumbers::String)).collect();
+    /// let expected =
+    ///     [Fitted::Unsigned(200), Fitted::Signed(-1), Fitted::Float(1.5), Fitted::Text("100000000000000000001")];
+    /// assert_eq!(fitted.unwrap(), expected);
+    /// # Ok::<(), singer_target::value::ParseError>(())
+    /// ```
+    pub fn fitted(self, policy: BigNumbers) -> Result<Fitted<'a>, NumberError> {
+        match (self.exact(), policy) {
+            (Some(exact), _) => Ok(exact),
+            (None, BigNumbers::String) => Ok(Fitted::Text(self.text)),
+            (None, BigNumbers::Error) => Err(NumberError),
+            (None, BigNumbers::Float) => self.as_f64().map(Fitted::Float).ok_or(NumberError),
+        }
+    }
+
     /// The value in a 64-bit type, if no digit is lost by that.
-    pub(super) fn exact(self) -> Option<Exact> {
+    pub(super) fn exact(self) -> Option<Fitted<'a>> {
         if self.is_written_as_integer() && self.text != "-0" {
-            let unsigned = self.as_u64().map(Exact::Unsigned);
-            return unsigned.or_else(|| self.as_i64().map(Exact::Signed));
+            let unsigned = self.as_u64().map(Fitted::Unsigned);
+            return unsigned.or_else(|| self.as_i64().map(Fitted::Signed));
         }
         let float = self.as_f64()?;
-        (self.is_short_decimal() || self.is_printed_for(float)).then_some(Exact::Float(float))
+        (self.is_short_decimal() || self.is_printed_for(float)).then_some(Fitted::Float(float))
     }
 
     /// Whether it has at most 15 digits and no exponent: then no other number that short has the
@@ -400,15 +431,15 @@ mod tests {
     fn exact_forms_lose_no_digit() {
         assert_eq!(
             n("18446744073709551615").exact(),
-            Some(Exact::Unsigned(u64::MAX))
+            Some(Fitted::Unsigned(u64::MAX))
         );
         assert_eq!(
             n("-9223372036854775808").exact(),
-            Some(Exact::Signed(i64::MIN))
+            Some(Fitted::Signed(i64::MIN))
         );
-        assert_eq!(n("0.1").exact(), Some(Exact::Float(0.1)));
-        assert_eq!(n("1.10").exact(), Some(Exact::Float(1.1)));
-        assert_eq!(n("1e3").exact(), Some(Exact::Float(1000.0)));
+        assert_eq!(n("0.1").exact(), Some(Fitted::Float(0.1)));
+        assert_eq!(n("1.10").exact(), Some(Fitted::Float(1.1)));
+        assert_eq!(n("1e3").exact(), Some(Fitted::Float(1000.0)));
         for rounded in [
             "0.1234567890123456789",
             "1e400",

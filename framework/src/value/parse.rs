@@ -9,6 +9,7 @@
 use super::Tape;
 use super::build::{Kind, Names, Open};
 use super::escape::unescape;
+use super::scan::end_of_plain;
 
 /// Deeper JSON is refused: validators and sinks recurse. The same limit as `serde_json`'s.
 pub(super) const MAX_DEPTH: usize = 128;
@@ -46,19 +47,11 @@ impl Tape {
     /// then empty.
     pub fn parse(&mut self, json: &[u8]) -> Result<(), ParseError> {
         self.clear();
-        let text = std::str::from_utf8(json)
-            .map_err(|error| ParseError::at(error.valid_up_to(), "not UTF-8"))?;
-        let parser = Parser {
-            tape: self,
-            text,
-            at: 0,
-            copied: 0,
-        };
-        let result = parser.document();
-        if result.is_err() {
+        let parsed = text_of(json).and_then(|text| Parser::new(self, text).document());
+        if parsed.is_err() {
             self.clear();
         }
-        result
+        parsed.map_err(|fault| *fault)
     }
 
     #[cfg(test)]
@@ -69,15 +62,28 @@ impl Tape {
     }
 }
 
+/// Boxed, so that success costs no more than a register.
+type Fault = Box<ParseError>;
+
 impl ParseError {
     #[cold]
-    fn at(index: usize, problem: impl Into<String>) -> Self {
-        Self {
+    fn at(index: usize, problem: impl Into<String>) -> Fault {
+        Box::new(Self {
             column: index + 1,
             problem: problem.into(),
-        }
+        })
     }
 }
+
+fn text_of(json: &[u8]) -> Result<&str, Fault> {
+    simdutf8::basic::from_utf8(json).or_else(|_| {
+        // Only this one tells where.
+        std::str::from_utf8(json).map_err(|error| ParseError::at(error.valid_up_to(), "not UTF-8"))
+    })
+}
+
+/// What [`Parser::peek`] finds behind the text. It stands nowhere in JSON.
+const END: u8 = 0;
 
 struct Parser<'t, 'j> {
     tape: &'t mut Tape,
@@ -86,44 +92,57 @@ struct Parser<'t, 'j> {
     at: usize,
     /// The text before this byte is on the tape, so far as it belongs there.
     copied: usize,
+    /// From a byte that is not copied yet to its place on the tape; may wrap around.
+    shift: usize,
 }
 
-impl Parser<'_, '_> {
-    fn document(mut self) -> Result<(), ParseError> {
+impl<'t, 'j> Parser<'t, 'j> {
+    /// The tape must be empty.
+    fn new(tape: &'t mut Tape, text: &'j str) -> Self {
+        Self {
+            tape,
+            text,
+            at: 0,
+            copied: 0,
+            shift: 0,
+        }
+    }
+
+    fn document(mut self) -> Result<(), Fault> {
         self.skip_space();
         self.value(0)?;
         self.copy(self.at);
         self.skip_space();
-        match self.peek() {
-            None => Ok(()),
-            Some(_) => Err(self.error("text behind the value")),
+        if self.at < self.text.len() {
+            return Err(self.error("text behind the value"));
         }
+        Ok(())
     }
 
-    fn value(&mut self, depth: usize) -> Result<(), ParseError> {
+    fn value(&mut self, depth: usize) -> Result<(), Fault> {
         match self.peek() {
-            Some(b'"') => self.string().map(drop),
-            Some(b'{') => self.object(depth + 1),
-            Some(b'[') => self.array(depth + 1),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b'n') => self.literal("null", Kind::Null),
-            Some(b't') => self.literal("true", Kind::True),
-            Some(b'f') => self.literal("false", Kind::False),
+            b'"' => self.string().map(drop),
+            b'{' => self.object(depth + 1),
+            b'[' => self.array(depth + 1),
+            b'-' | b'0'..=b'9' => self.number(),
+            b'n' => self.literal("null", Kind::Null),
+            b't' => self.literal("true", Kind::True),
+            b'f' => self.literal("false", Kind::False),
             _ => Err(self.expected("a value")),
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<(), ParseError> {
+    fn object(&mut self, depth: usize) -> Result<(), Fault> {
         let open = self.open(Kind::Object, depth)?;
         let mut names = Names::default();
-        if !self.next_is(b'}') {
+        if self.peek() != b'}' {
             loop {
-                if self.peek() != Some(b'"') {
+                if self.peek() != b'"' {
                     return Err(self.expected("a name in double quotes"));
                 }
                 let start = self.at + 1;
                 if self.string()? {
-                    names.add(&self.text[start..self.at - 1]);
+                    names.add(&self.text.as_bytes()[start..self.at - 1]);
                 } else {
                     names.suspect();
                 }
@@ -133,7 +152,7 @@ impl Parser<'_, '_> {
                 }
                 self.skip_space();
                 self.value(depth)?;
-                if !self.another()? {
+                if !self.another() {
                     break;
                 }
             }
@@ -142,19 +161,19 @@ impl Parser<'_, '_> {
         if names.may_repeat() {
             self.copy(self.at - 1);
             self.tape.close_object(open);
-            self.copied = self.at;
+            self.go_on();
         } else {
             self.tape.close_at(open, self.place(self.at));
         }
         Ok(())
     }
 
-    fn array(&mut self, depth: usize) -> Result<(), ParseError> {
+    fn array(&mut self, depth: usize) -> Result<(), Fault> {
         let open = self.open(Kind::Array, depth)?;
-        if !self.next_is(b']') {
+        if self.peek() != b']' {
             loop {
                 self.value(depth)?;
-                if !self.another()? {
+                if !self.another() {
                     break;
                 }
             }
@@ -164,7 +183,7 @@ impl Parser<'_, '_> {
         Ok(())
     }
 
-    fn open(&mut self, kind: Kind, depth: usize) -> Result<Open, ParseError> {
+    fn open(&mut self, kind: Kind, depth: usize) -> Result<Open, Fault> {
         if depth > MAX_DEPTH {
             return Err(self.error(format!("nested deeper than {MAX_DEPTH} levels")));
         }
@@ -175,14 +194,14 @@ impl Parser<'_, '_> {
     }
 
     /// Whether there is another member or element, and moves to it.
-    fn another(&mut self) -> Result<bool, ParseError> {
+    fn another(&mut self) -> bool {
         self.skip_space();
         let more = self.take(b',');
         self.skip_space();
-        Ok(more)
+        more
     }
 
-    fn close(&mut self, bracket: u8) -> Result<(), ParseError> {
+    fn close(&mut self, bracket: u8) -> Result<(), Fault> {
         if self.take(bracket) {
             return Ok(());
         }
@@ -190,45 +209,47 @@ impl Parser<'_, '_> {
     }
 
     /// Whether the string has no escape.
-    fn string(&mut self) -> Result<bool, ParseError> {
+    #[inline(always)]
+    fn string(&mut self) -> Result<bool, Fault> {
         let start = self.at + 1;
         let end = end_of_plain(self.text.as_bytes(), start);
-        if self.byte(end) != Some(b'"') {
+        if self.byte(end) != b'"' {
             return self.escaped_string(start, end).map(|()| false);
         }
-        self.tape
-            .push(Kind::String, self.place(start)..self.place(end));
+        self.push(Kind::String, start, end);
         self.at = end + 1;
         Ok(true)
     }
 
     /// A string that begins at `start` and has an escape, or what is no string, at `at`.
-    fn escaped_string(&mut self, start: usize, mut at: usize) -> Result<(), ParseError> {
+    fn escaped_string(&mut self, start: usize, mut at: usize) -> Result<(), Fault> {
         self.copy(self.at);
         let first = self.tape.unescaped.len();
         let mut plain = start;
         loop {
             self.tape.unescaped.push_str(&self.text[plain..at]);
+            if at == self.text.len() {
+                return Err(ParseError::at(at, "the text ends within a string"));
+            }
             match self.byte(at) {
-                Some(b'"') => break,
-                Some(b'\\') => {
+                b'"' => break,
+                b'\\' => {
                     let (character, length) = unescape(&self.text.as_bytes()[at..])
                         .map_err(|problem| ParseError::at(at, problem))?;
                     self.tape.unescaped.push(character);
                     plain = at + length;
                     at = end_of_plain(self.text.as_bytes(), plain);
                 }
-                Some(_) => return Err(ParseError::at(at, "control character in a string")),
-                None => return Err(ParseError::at(at, "the text ends within a string")),
+                _ => return Err(ParseError::at(at, "control character in a string")),
             }
         }
         self.tape.push_unescaped(first);
         self.at = at + 1;
-        self.copied = self.at;
+        self.go_on();
         Ok(())
     }
 
-    fn number(&mut self) -> Result<(), ParseError> {
+    fn number(&mut self) -> Result<(), Fault> {
         let start = self.at;
         self.take(b'-');
         if !self.take(b'0') {
@@ -252,35 +273,38 @@ impl Parser<'_, '_> {
             let problem = format!("number of more than {MAX_NUMBER_BYTES} characters");
             return Err(ParseError::at(start, problem));
         }
-        self.tape
-            .push(Kind::Number, self.place(start)..self.place(self.at));
+        self.push(Kind::Number, start, self.at);
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), ParseError> {
-        let first = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
-        if self.at == first {
+    fn digits(&mut self) -> Result<(), Fault> {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 {
             return Err(self.expected("a digit"));
         }
+        self.at += digits;
         Ok(())
     }
 
-    fn literal(&mut self, literal: &str, kind: Kind) -> Result<(), ParseError> {
+    fn literal(&mut self, literal: &str, kind: Kind) -> Result<(), Fault> {
         if !self.text.as_bytes()[self.at..].starts_with(literal.as_bytes()) {
             return Err(self.expected("a value"));
         }
         let end = self.at + literal.len();
-        self.tape.push(kind, self.place(self.at)..self.place(end));
+        self.push(kind, self.at, end);
         self.at = end;
         Ok(())
     }
 
+    /// Adds the node of a value that has no others in it.
+    fn push(&mut self, kind: Kind, start: usize, end: usize) {
+        self.tape.push(kind, self.place(start)..self.place(end));
+    }
+
     /// Where the byte at `index`, which is not copied yet, will be on the tape.
     fn place(&self, index: usize) -> usize {
-        self.tape.text.len() + (index - self.copied)
+        index.wrapping_add(self.shift)
     }
 
     /// Copies the text up to `end`.
@@ -289,76 +313,63 @@ impl Parser<'_, '_> {
         self.copied = end;
     }
 
+    /// What comes next stands behind what the tape has: the text up to there was copied, or is left
+    /// out.
+    fn go_on(&mut self) {
+        self.copied = self.at;
+        self.shift = self.tape.text.len().wrapping_sub(self.copied);
+    }
+
     /// Leaves out white space.
     fn skip_space(&mut self) {
-        if !is_space(self.peek()) {
-            return;
+        // Nearly all of JSON's bytes are greater.
+        if self.peek() <= b' ' && is_space(self.peek()) {
+            self.leave_out_space();
         }
+    }
+
+    #[cold]
+    fn leave_out_space(&mut self) {
         self.copy(self.at);
         while is_space(self.peek()) {
             self.at += 1;
         }
-        self.copied = self.at;
+        self.go_on();
     }
 
-    fn byte(&self, index: usize) -> Option<u8> {
-        self.text.as_bytes().get(index).copied()
+    /// The byte at `index`; [`END`] behind the text.
+    fn byte(&self, index: usize) -> u8 {
+        self.text.as_bytes().get(index).copied().unwrap_or(END)
     }
 
-    fn peek(&self) -> Option<u8> {
+    fn peek(&self) -> u8 {
         self.byte(self.at)
-    }
-
-    fn next_is(&self, byte: u8) -> bool {
-        self.peek() == Some(byte)
     }
 
     /// Moves behind `byte`, if it comes next.
     fn take(&mut self, byte: u8) -> bool {
-        let found = self.next_is(byte);
+        let found = self.peek() == byte;
         self.at += usize::from(found);
         found
     }
 
     #[cold]
-    fn error(&self, problem: impl Into<String>) -> ParseError {
+    fn error(&self, problem: impl Into<String>) -> Fault {
         ParseError::at(self.at, problem)
     }
 
     #[cold]
-    fn expected(&self, what: &str) -> ParseError {
-        match self.peek() {
-            Some(_) => self.error(format!("expected {what}")),
-            None => self.error(format!("the text ends where {what} is expected")),
+    fn expected(&self, what: &str) -> Fault {
+        if self.at < self.text.len() {
+            self.error(format!("expected {what}"))
+        } else {
+            self.error(format!("the text ends where {what} is expected"))
         }
     }
 }
 
-fn is_space(byte: Option<u8>) -> bool {
-    matches!(byte, Some(b' ' | b'\t' | b'\n' | b'\r'))
-}
-
-/// The first byte from `start` on that cannot stand in a string as it is: a quote, a backslash or a
-/// control character; else the end.
-fn end_of_plain(text: &[u8], start: usize) -> usize {
-    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    // The lowest set bit is in the first byte that is less than `n`; for n of up to 0x80.
-    let less = |word: u64, n: u8| word.wrapping_sub(ONES * u64::from(n)) & !word & HIGH;
-    let mut at = start;
-    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk) {
-        let word = u64::from_le_bytes(*bytes);
-        let quotes = less(word ^ (ONES * u64::from(b'"')), 1);
-        let backslashes = less(word ^ (ONES * u64::from(b'\\')), 1);
-        let found = quotes | backslashes | less(word, 0x20);
-        if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    let rest = text.get(at..).unwrap_or_default();
-    let special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
-    at + rest.iter().position(special).unwrap_or(rest.len())
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::parse::MAX_DEPTH;
-use super::{BigNumbers, Number, NumberError, Tape, Value, ValueKind, number::Exact};
+use super::{BigNumbers, Fitted, Number, Tape, Value, ValueKind};
 
 /// A value to be serialized, with a rule for the numbers that 64 bits cannot hold.
 ///
@@ -94,18 +94,11 @@ fn serialize_number<S: Serializer>(
     policy: BigNumbers,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    match number.exact() {
-        Some(Exact::Unsigned(value)) => serializer.serialize_u64(value),
-        Some(Exact::Signed(value)) => serializer.serialize_i64(value),
-        Some(Exact::Float(value)) => serializer.serialize_f64(value),
-        None => match policy {
-            BigNumbers::String => serializer.serialize_str(number.as_str()),
-            BigNumbers::Error => Err(S::Error::custom(NumberError)),
-            BigNumbers::Float => match number.as_f64() {
-                Some(value) => serializer.serialize_f64(value),
-                None => Err(S::Error::custom(NumberError)),
-            },
-        },
+    match number.fitted(policy).map_err(S::Error::custom)? {
+        Fitted::Unsigned(value) => serializer.serialize_u64(value),
+        Fitted::Signed(value) => serializer.serialize_i64(value),
+        Fitted::Float(value) => serializer.serialize_f64(value),
+        Fitted::Text(digits) => serializer.serialize_str(digits),
     }
 }
 

@@ -18,7 +18,9 @@ use std::sync::Arc;
 
 use serde_json::Value as JsonSchema;
 use singer_target::Encoder;
-use singer_target::activation::{is_marked as is_deleted, is_revived, version_of};
+use singer_target::activation::{
+    DELETED_AT, TABLE_VERSION, is_marked as is_deleted, is_revived, version_of,
+};
 use singer_target::value::{Tape, Value, ValueKind};
 
 use super::config::RefreshMode;
@@ -27,8 +29,8 @@ use order::OrderOf;
 pub(super) use standing::Standing;
 use text::{data_text, only_metadata_follows};
 
-/// Where a tap or a target says that a record is gone.
-const DELETED_AT: &str = "_sdc_deleted_at";
+/// What the names of metadata begin with.
+const METADATA: &str = "_sdc_";
 
 /// What to do with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub(super) struct Comparison {
     /// Whether a record that says that it is gone removes what is stored.
     removes: bool,
     replication_key: Option<ReplicationKey>,
+    /// Whether the replication key, if there is one, is among the data.
+    is_ordered_by_data: bool,
     encoders: Vec<Arc<dyn Encoder>>,
     /// Key properties that tell records apart where keys do not.
     watched: Vec<String>,
@@ -87,6 +91,9 @@ impl Comparison {
             mode,
             revive,
             removes,
+            is_ordered_by_data: replication_key
+                .as_ref()
+                .is_none_or(|key| is_data(&key.name)),
             replication_key,
             encoders,
             watched: Vec::new(),
@@ -215,11 +222,7 @@ impl Comparison {
     /// Whether `stored` has the very bytes of `new` up to the `_sdc_*` members at its end: by far
     /// the commonest case of a second load, and ten times quicker than to decode.
     fn has_same_bytes(&self, new: Candidate<'_>, stored: &[u8]) -> bool {
-        let by_data = self
-            .replication_key
-            .as_ref()
-            .is_none_or(|key| is_data(&key.name));
-        if !by_data || is_deleted(new.value) || version_of(new.value).is_some() {
+        if !self.is_ordered_by_data {
             return false;
         }
         if stored.first() == Some(&b'{') {
@@ -252,7 +255,12 @@ fn is_of_newer_version(new: Value<'_>, stored: Value<'_>, order: Option<Ordering
 }
 
 fn is_data(name: &str) -> bool {
-    !name.starts_with("_sdc_")
+    !name.starts_with(METADATA)
+}
+
+/// Whether metadata of this name may decide what becomes of a record, unless it is null.
+fn may_tell(name: &[u8]) -> bool {
+    [DELETED_AT.as_bytes(), TABLE_VERSION.as_bytes()].contains(&name)
 }
 
 fn equal_data(left: Value<'_>, right: Value<'_>) -> bool {

@@ -1,18 +1,23 @@
 //! Stored MessagePack with the very bytes of a new record, told without decoding it: what `text`
 //! does for JSON.
 
-use super::is_data;
+use super::{METADATA, may_tell};
+
+const NIL: u8 = 0xc0;
 
 /// The bytes of a map up to the end of its last member that is not metadata, and how many members
-/// follow; `None` if that end cannot be told.
+/// follow; `None` if that end cannot be told, or if the metadata say more than the times of
+/// loading.
 pub(super) fn data_bytes(map: &[u8]) -> Option<(&[u8], usize)> {
     let (mut at, members) = header(map)?;
     let mut data = None;
     for index in 0..members {
         let (name, value) = name(map, at)?;
         at = skip(map, value)?;
-        if std::str::from_utf8(name).is_ok_and(is_data) {
+        if !is_metadata(name) {
             data = Some((at, members - index - 1));
+        } else if may_tell(name) && map[value] != NIL {
+            return None;
         }
     }
     let (end, rest) = data?;
@@ -27,7 +32,7 @@ pub(super) fn only_metadata_follows(rest: &[u8], members: usize) -> bool {
         let Some((name, value)) = name(rest, at) else {
             return false;
         };
-        if !name.starts_with(b"_sdc_") || name == super::DELETED_AT.as_bytes() {
+        if !is_metadata(name) || name == super::DELETED_AT.as_bytes() {
             return false;
         }
         match skip(rest, value) {
@@ -36,6 +41,10 @@ pub(super) fn only_metadata_follows(rest: &[u8], members: usize) -> bool {
         }
     }
     at == rest.len()
+}
+
+fn is_metadata(name: &[u8]) -> bool {
+    name.starts_with(METADATA.as_bytes())
 }
 
 /// Where the first member of a map is, and how many there are.
@@ -66,7 +75,7 @@ fn skip(bytes: &[u8], mut at: usize) -> Option<usize> {
         values -= 1;
         at += 1;
         match first {
-            0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => {}
+            0x00..=0x7f | 0xe0..=0xff | NIL | 0xc2 | 0xc3 => {}
             0x80..=0x8f => values += 2 * usize::from(first & 0x0f),
             0x90..=0x9f => values += usize::from(first & 0x0f),
             0xa0..=0xbf => at += usize::from(first & 0x1f),

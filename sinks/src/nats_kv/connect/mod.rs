@@ -67,6 +67,8 @@ impl Connection {
         let options = options::build(config, name)
             .await?
             .subscription_capacity(SUBSCRIPTION_CAPACITY)
+            // Keys are written so that they are valid, and settings are checked.
+            .skip_subject_validation(true)
             .event_callback(move |event| {
                 link::observe(&sender, &event);
                 async {}

@@ -25,6 +25,8 @@ pub(in super::super) struct Limit {
 pub(super) struct Prepared {
     payloads: Bytes,
     subjects: Bytes,
+    /// The same, known to be text, so that no key need be checked for that again.
+    text: Subject,
     /// Where each record's payload and key are; empty for those that are rejected.
     places: Vec<(Range<u32>, Range<u32>)>,
     /// How much of a subject stands before the key.
@@ -45,9 +47,10 @@ impl Prepared {
         removal: impl Fn(Record<'_>) -> Option<Removal>,
         mut write_key: impl FnMut(Record<'_>, &mut String) -> Result<(), String>,
     ) -> Self {
-        const TYPICAL_BYTES: usize = 512;
         const TYPICAL_KEY: usize = 48;
-        let mut payloads = Vec::with_capacity(batch.len() * TYPICAL_BYTES);
+        // No encoding takes much more than JSON, and to grow is to copy.
+        let json = batch.records().filter_map(|it| it.value().json_slice());
+        let mut payloads = Vec::with_capacity(json.map(str::len).sum());
         let mut subjects = String::with_capacity(batch.len() * (prefix.len() + TYPICAL_KEY));
         let mut places = Vec::with_capacity(batch.len());
         let mut removals = HashMap::new();
@@ -75,9 +78,11 @@ impl Prepared {
                 offset(subject)..offset(subjects.len()),
             ));
         }
+        let subjects = Bytes::from(subjects);
         Self {
             payloads: payloads.into(),
-            subjects: subjects.into(),
+            text: Subject::from_utf8(subjects.clone()).expect("it was a string"),
+            subjects,
             places,
             prefix: prefix.len(),
             removals,
@@ -124,9 +129,8 @@ impl Prepared {
     }
 
     pub(super) fn key(&self, index: u32) -> &str {
-        let subject = &self.subjects[range(&self.places[index as usize].1)];
-        std::str::from_utf8(&subject[self.prefix..])
-            .expect("cut out of a string at its own borders")
+        let subject = range(&self.places[index as usize].1);
+        &self.text[subject.start + self.prefix..subject.end]
     }
 }
 

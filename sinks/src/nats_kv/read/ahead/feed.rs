@@ -153,12 +153,18 @@ impl Place {
     /// `$JS.ACK.{stream}.{consumer}.{delivered}.{revision}.{number}.{time}.{pending}`, or with the
     /// domain and the account's hash before the stream and perhaps more behind.
     fn read(reply: &str) -> Option<Self> {
-        const OLD_FORM: usize = 9;
-        let tokens: Vec<&str> = reply.strip_prefix("$JS.ACK.")?.split('.').collect();
-        let skipped = if tokens.len() + 2 == OLD_FORM { 0 } else { 2 };
+        const OLD_FORM: usize = 7;
+        let rest = reply.strip_prefix("$JS.ACK.")?;
+        let dots = || memchr::memchr_iter(b'.', rest.as_bytes());
+        let is_old = dots().count() + 1 == OLD_FORM;
+        let mut ends = dots();
+        let before = ends.nth(if is_old { 2 } else { 4 })?;
+        let revision = rest[before + 1..ends.next()?].parse().ok()?;
+        let before = ends.nth(1)?;
+        let pending = &rest[before + 1..ends.next().unwrap_or(rest.len())];
         Some(Self {
-            revision: tokens.get(3 + skipped)?.parse().ok()?,
-            pending: tokens.get(6 + skipped)?.parse().ok()?,
+            revision,
+            pending: pending.parse().ok()?,
         })
     }
 }
