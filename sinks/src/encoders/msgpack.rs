@@ -95,7 +95,7 @@ impl Encoder for MessagePack {
             out.truncate(before);
             match record.pointer_to_big_number() {
                 Some(at) => format!("at {at}: {error} (setting msgpack_big_numbers)").into(),
-                None => error.into(),
+                None => error,
             }
         })
     }
@@ -219,6 +219,9 @@ mod tests {
             b"\x81",
             b"\x81\xa1a",
             b"\x80\x80",
+            b"\x80\xc0",
+            b"\x80\xc1",
+            b"\x80\x91",
             b"\x81\x01\x01",
             b"\x81\xa1a\xcb\x7f\xf0\0\0\0\0\0\0",
             b"\x81\xa1a\xc1",

@@ -67,7 +67,7 @@ impl Connection {
         let options = options::build(config, name)
             .await?
             .subscription_capacity(SUBSCRIPTION_CAPACITY)
-            // Keys are written so that they are valid, and settings are checked.
+            // Keys are escaped or checked, and so are all names in settings.
             .skip_subject_validation(true)
             .event_callback(move |event| {
                 link::observe(&sender, &event);
