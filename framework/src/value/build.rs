@@ -59,28 +59,20 @@ pub(crate) struct Open {
 }
 
 /// Names of an object, as bits of a bloom filter: tells cheaply that they surely differ.
+#[derive(Default)]
 pub(super) struct Names {
-    seen: [u64; Self::WORDS],
+    seen: [u64; 1 << (Self::BITS - 6)],
     may_repeat: bool,
 }
 
-impl Default for Names {
-    fn default() -> Self {
-        Self {
-            seen: [0; Self::WORDS],
-            may_repeat: false,
-        }
-    }
-}
-
 impl Names {
-    /// Enough that two of thirty names seldom share a bit.
-    const WORDS: usize = 1 << 5;
+    /// The filter has two to the power of this many: so two of thirty names seldom share one.
+    const BITS: u32 = 11;
 
     pub(super) fn add(&mut self, name: &[u8]) {
         // The upper bits of a product depend on all bits of its factors.
-        let bit = sample(name).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - 5 - 6);
-        let word = &mut self.seen[(bit / 64) as usize % Self::WORDS];
+        let bit = sample(name).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::BITS);
+        let word = &mut self.seen[(bit / 64) as usize];
         self.may_repeat |= *word >> (bit % 64) & 1 == 1;
         *word |= 1 << (bit % 64);
     }

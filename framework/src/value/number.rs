@@ -147,10 +147,14 @@ impl<'a> Number<'a> {
     /// Whether its value is whole: `1.0` and `1e2` are.
     #[must_use]
     pub fn is_integer(self) -> bool {
-        self.is_written_as_integer() || {
-            let decimal = Decimal::of(self.text);
-            decimal.is_zero() || decimal.last_digit_exponent() >= 0
+        if self.is_written_as_integer() {
+            return true;
         }
+        if !self.has_exponent() {
+            return self.text.trim_end_matches('0').ends_with('.');
+        }
+        let decimal = Decimal::of(self.text);
+        decimal.is_zero() || decimal.last_digit_exponent() >= 0
     }
 
     /// The number for a format that has 64 bits for one. What they cannot hold without losing a
@@ -192,8 +196,11 @@ impl<'a> Number<'a> {
     /// Whether it has at most 15 digits and no exponent: then no other number that short has the
     /// same nearest float (`f64::DIGITS`), and so the float prints back as this one.
     fn is_short_decimal(self) -> bool {
-        let exponent = |byte| matches!(byte, b'e' | b'E');
-        self.text.len() <= f64::DIGITS as usize && !self.text.bytes().any(exponent)
+        self.text.len() <= f64::DIGITS as usize && !self.has_exponent()
+    }
+
+    fn has_exponent(self) -> bool {
+        self.text.bytes().any(|byte| matches!(byte, b'e' | b'E'))
     }
 
     fn is_printed_for(self, float: f64) -> bool {
@@ -418,11 +425,11 @@ mod tests {
     #[test]
     fn whole_numbers_are_integers() {
         for whole in [
-            "1", "-0", "1.0", "1e2", "1.20e1", "0.0", "1e400", "100e-2", "0e-5",
+            "1", "-0", "1.0", "-10.00", "1e2", "1.20e1", "0.0", "1e400", "100e-2", "0e-5",
         ] {
             assert!(n(whole).is_integer(), "{whole}");
         }
-        for broken in ["1.5", "1e-2", "1.25e1", "12e-1"] {
+        for broken in ["1.5", "10.50", "-1.05", "1e-2", "1.25e1", "12e-1"] {
             assert!(!n(broken).is_integer(), "{broken}");
         }
     }

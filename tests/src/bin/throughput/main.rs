@@ -10,6 +10,7 @@
 //! | [`workload`] | what the tap sends                                            |
 //! | [`raw`]      | the raw client                                                |
 //! | [`product`]  | a run of the target, and what it took                         |
+//! | [`burden`]   | work that stands for what a client computes for a record      |
 //! | [`bed`]      | the server and the bucket, made anew for each run             |
 //! | [`trial`]    | one case: raw client and target in turn                       |
 //! | [`costs`]    | processor time, memory, and the time of a run without records |
@@ -23,6 +24,7 @@
 )]
 
 mod bed;
+mod burden;
 mod costs;
 mod product;
 mod raw;
@@ -40,6 +42,7 @@ use target_tests::nats_server::NatsServer;
 use target_tests::place;
 
 use bed::Bed;
+use burden::Burden;
 use report::{Goal, Report};
 use scale::ScaleArgs;
 use trial::{Case, Data, Trial};
@@ -80,6 +83,10 @@ struct TableArgs {
     /// Also a run of ten million records, for its memory.
     #[arg(long)]
     ten_million: bool,
+    /// Also what the raw client reaches if it computes for so many microseconds a record, as the
+    /// target must.
+    #[arg(long, value_name = "MICROSECONDS")]
+    burden: Option<f64>,
     /// Leaves out what is not a case: records of 2 and 20 KB, memory, empty runs.
     #[arg(long)]
     cases_only: bool,
@@ -119,13 +126,17 @@ fn measure(args: &TableArgs, report: &mut Report) {
         progress(&format!("{encoding}: learns what the target stores"));
         Data::new(bed, encoding, Workload::of(args.records))
     });
+    let burden = args.burden.map(Burden::of);
     let mut trials = Vec::new();
     for case in cases(args) {
         let encodings = match case {
             Case::Unvalidated | Case::Again => &usual[..1],
             _ => &usual[..],
         };
-        trials.extend(encodings.iter().map(|data| Trial::new(case, data)));
+        // With both encodings it would be measured twice.
+        let burden = |data: &Data| burden.filter(|_| data.encoding == "json");
+        let trial = |data| Trial::new(case, data).burdened(burden(data));
+        trials.extend(encodings.iter().map(trial));
     }
     rounds(args.rounds, bed, &mut trials);
     report.line(&format!(
@@ -134,7 +145,7 @@ fn measure(args: &TableArgs, report: &mut Report) {
         usual[0].bytes() as u64 / args.records,
         usual[1].bytes() as u64 / args.records,
     ));
-    rates(report, &trials);
+    rates(report, &trials, args.burden);
     if args.cases_only {
         return;
     }
@@ -172,7 +183,7 @@ fn rounds(count: usize, bed: &Bed, trials: &mut [Trial<'_>]) {
     }
 }
 
-fn rates(report: &mut Report, trials: &[Trial<'_>]) {
+fn rates(report: &mut Report, trials: &[Trial<'_>], burden: Option<f64>) {
     let rows: Vec<_> = trials
         .iter()
         .filter_map(|trial| {
@@ -201,6 +212,9 @@ fn rates(report: &mut Report, trials: &[Trial<'_>]) {
     report.rates("records/s", &rows, records, json);
     report.mark_rates();
     report.processor(&rows);
+    if let Some(burden) = burden {
+        report.burdened(burden, &rows, records);
+    }
 }
 
 /// Records that are larger than usual.

@@ -8,7 +8,7 @@ use std::process::Command;
 use target_tests::{place, server_binary};
 
 use crate::samples::Samples;
-use crate::trial::Trial;
+use crate::trial::{Trial, best};
 
 /// A page of tables.
 #[derive(Default)]
@@ -114,6 +114,35 @@ impl Report {
                 ceiling.server.median(),
                 target.client.median(),
                 target.server.median()
+            ));
+        }
+    }
+
+    /// A table of what the raw client reaches that computes for `burden` microseconds a record.
+    pub(crate) fn burdened(
+        &mut self,
+        burden: f64,
+        rows: &[(String, &Trial<'_>, Goal)],
+        amount: impl Fn(&Trial<'_>) -> f64,
+    ) {
+        self.line(&format!(
+            "\nA raw client that computes for {burden} µs a record:\n\n\
+             | case | raw, records/s | with {burden} µs | ratio | lowest–highest | target's ratio |\n\
+             |---|---:|---:|---:|---|---:|"
+        ));
+        for (case, trial, _) in rows {
+            let (Some(ceiling), Some(burdened)) = (trial.ceiling(), best(&trial.burdened)) else {
+                continue;
+            };
+            let rate = |seconds: &Samples| amount(trial) / seconds.median();
+            let raw = rate(&ceiling.seconds);
+            let (least, greatest) = ceiling.seconds.spread_over(&burdened.seconds);
+            self.line(&format!(
+                "| {case} | {} | {} | {:.2} | {least:.2}–{greatest:.2} | {:.2} |",
+                thousands(raw),
+                thousands(rate(&burdened.seconds)),
+                rate(&burdened.seconds) / raw,
+                rate(&trial.target.seconds) / raw,
             ));
         }
     }

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use tempfile::TempPath;
 
 use crate::bed::{Bed, Value, index};
+use crate::burden::Burden;
 use crate::product::Run;
 use crate::raw;
 use crate::samples::Samples;
@@ -113,6 +114,9 @@ pub(crate) struct Trial<'a> {
     pub(crate) data: &'a Data,
     /// The raw client, one for each way that it can go.
     pub(crate) ceilings: Vec<Side>,
+    /// The same with a burden, if there is one.
+    pub(crate) burdened: Vec<Side>,
+    burden: Option<Burden>,
     pub(crate) target: Side,
     /// The most bytes of memory that the target held.
     pub(crate) memory: u64,
@@ -131,18 +135,34 @@ impl<'a> Trial<'a> {
             case,
             data,
             ceilings: ways.iter().copied().map(Side::new).collect(),
+            burdened: Vec::new(),
+            burden: None,
             target: Side::new("target"),
             memory: 0,
         }
     }
 
+    /// Also measures the raw client with a burden.
+    pub(crate) fn burdened(mut self, burden: Option<Burden>) -> Self {
+        self.burden = burden;
+        let names = self.ceilings.iter().map(|side| side.name);
+        self.burdened = match burden {
+            Some(_) => names.map(Side::new).collect(),
+            None => Vec::new(),
+        };
+        self
+    }
+
     /// Measures each ceiling and the target once.
     pub(crate) fn round(&mut self, bed: &Bed) {
         let (case, data) = (self.case, self.data);
-        for (index, side) in self.ceilings.iter_mut().enumerate() {
+        let ceilings = self.ceilings.iter_mut().map(|side| (side, None));
+        let burdened = self.burdened.iter_mut().map(|side| (side, self.burden));
+        let paths = 0..ceilings.len();
+        for (index, (side, burden)) in paths.cycle().zip(ceilings.chain(burdened)) {
             case.prepare(bed, data);
             let (own, server) = (own_processor_time(), bed.processor_time());
-            let wall = case.ceiling(bed, data, index);
+            let wall = case.ceiling(bed, data, index, burden.unwrap_or_default());
             let (own, server) = (own_processor_time() - own, bed.processor_time() - server);
             side.push(data.records, wall, own, server);
             assert_eq!(bed.last_revision(), case.revisions(data), "{case:?}");
@@ -157,12 +177,16 @@ impl<'a> Trial<'a> {
 
     /// The best ceiling.
     pub(crate) fn ceiling(&self) -> Option<&Side> {
-        let ceilings = self.ceilings.iter();
-        ceilings.min_by(|one, other| {
-            let (one, other) = (one.seconds.median(), other.seconds.median());
-            one.total_cmp(&other)
-        })
+        best(&self.ceilings)
     }
+}
+
+/// The quickest of the ways that one client can go.
+pub(crate) fn best(sides: &[Side]) -> Option<&Side> {
+    sides.iter().min_by(|one, other| {
+        let (one, other) = (one.seconds.median(), other.seconds.median());
+        one.total_cmp(&other)
+    })
 }
 
 /// The processor time of this thread, which is what the raw client runs on.
@@ -194,10 +218,10 @@ impl Case {
         }
     }
 
-    fn ceiling(self, bed: &Bed, data: &Data, index_of_path: usize) -> Duration {
+    fn ceiling(self, bed: &Bed, data: &Data, index_of_path: usize, burden: Burden) -> Duration {
         let address = bed.address();
         let path = raw::Path::ALL[index_of_path];
-        let values = data.values.iter();
+        let values = data.values.iter().inspect(|_| burden.bear());
         match self {
             Self::Full | Self::Unvalidated => {
                 raw::write(&address, path, values.map(|value| value.put(None)))
@@ -207,14 +231,15 @@ impl Case {
                 // In an empty bucket, the first message has the revision 1.
                 let keys = data.values.len() / TIMES;
                 let puts = (0..data.values.len()).map(|number| {
+                    burden.bear();
                     let before = (number + 1).saturating_sub(keys);
                     data.values[number % keys].put(Some(before as u64))
                 });
                 raw::write(&address, path, puts)
             }
-            Self::Identical => read_all(bed, data).0,
+            Self::Identical => read_all(bed, data, burden).0,
             Self::Half => {
-                let (time, revisions) = read_all(bed, data);
+                let (time, revisions) = read_all(bed, data, burden);
                 let changed = data.changed.iter();
                 let puts = changed.map(|value| value.put(Some(revisions[index(&value.subject)])));
                 time + raw::write(&address, path, puts)
@@ -248,10 +273,11 @@ impl Case {
 }
 
 /// Reads every value; the time that it takes, and the revisions.
-fn read_all(bed: &Bed, data: &Data) -> (Duration, Vec<u64>) {
+fn read_all(bed: &Bed, data: &Data, burden: Burden) -> (Duration, Vec<u64>) {
     let mut revisions = vec![0; data.values.len()];
     let subjects = data.values.iter().map(|value| value.subject.as_slice());
     let time = bed.read(subjects, |stored| {
+        burden.bear();
         revisions[index(stored.subject)] = stored.revision;
     });
     assert!(!revisions.contains(&0), "a value was not found");
