@@ -133,10 +133,14 @@ fn measure(args: &TableArgs, report: &mut Report) {
             Case::Unvalidated | Case::Again => &usual[..1],
             _ => &usual[..],
         };
-        // With both encodings it would be measured twice.
-        let burden = |data: &Data| burden.filter(|_| data.encoding == "json");
-        let trial = |data| Trial::new(case, data).burdened(burden(data));
-        trials.extend(encodings.iter().map(trial));
+        trials.extend(encodings.iter().map(|data| {
+            let trial = Trial::new(case, data);
+            match burden {
+                // With both encodings it would be measured twice.
+                Some(burden) if data.encoding == "json" => trial.with_burden(burden),
+                _ => trial,
+            }
+        }));
     }
     rounds(args.rounds, bed, &mut trials);
     report.line(&format!(

@@ -114,9 +114,9 @@ pub(crate) struct Trial<'a> {
     pub(crate) data: &'a Data,
     /// The raw client, one for each way that it can go.
     pub(crate) ceilings: Vec<Side>,
-    /// The same with a burden, if there is one.
+    /// The same with a burden, if there is to be one.
     pub(crate) burdened: Vec<Side>,
-    burden: Option<Burden>,
+    burden: Burden,
     pub(crate) target: Side,
     /// The most bytes of memory that the target held.
     pub(crate) memory: u64,
@@ -136,33 +136,30 @@ impl<'a> Trial<'a> {
             data,
             ceilings: ways.iter().copied().map(Side::new).collect(),
             burdened: Vec::new(),
-            burden: None,
+            burden: Burden::default(),
             target: Side::new("target"),
             memory: 0,
         }
     }
 
     /// Also measures the raw client with a burden.
-    pub(crate) fn burdened(mut self, burden: Option<Burden>) -> Self {
+    pub(crate) fn with_burden(mut self, burden: Burden) -> Self {
         self.burden = burden;
         let names = self.ceilings.iter().map(|side| side.name);
-        self.burdened = match burden {
-            Some(_) => names.map(Side::new).collect(),
-            None => Vec::new(),
-        };
+        self.burdened = names.map(Side::new).collect();
         self
     }
 
     /// Measures each ceiling and the target once.
     pub(crate) fn round(&mut self, bed: &Bed) {
         let (case, data) = (self.case, self.data);
-        let ceilings = self.ceilings.iter_mut().map(|side| (side, None));
-        let burdened = self.burdened.iter_mut().map(|side| (side, self.burden));
-        let paths = 0..ceilings.len();
-        for (index, (side, burden)) in paths.cycle().zip(ceilings.chain(burdened)) {
+        let without = self.ceilings.iter_mut().enumerate();
+        let with = self.burdened.iter_mut().enumerate();
+        let sides = without.map(|side| (side, Burden::default()));
+        for ((index, side), burden) in sides.chain(with.map(|side| (side, self.burden))) {
             case.prepare(bed, data);
             let (own, server) = (own_processor_time(), bed.processor_time());
-            let wall = case.ceiling(bed, data, index, burden.unwrap_or_default());
+            let wall = case.ceiling(bed, data, index, burden);
             let (own, server) = (own_processor_time() - own, bed.processor_time() - server);
             side.push(data.records, wall, own, server);
             assert_eq!(bed.last_revision(), case.revisions(data), "{case:?}");
