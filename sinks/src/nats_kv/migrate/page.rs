@@ -216,7 +216,14 @@ impl Mover<'_> {
         lifeline: &mut Lifeline,
     ) -> Result<(Vec<Change>, Vec<Change>), Failure> {
         let messages = changes.iter().map(message);
-        let answers = publish(&self.client, self.window, messages, lifeline).await?;
+        let answers = publish(
+            &self.client,
+            self.window,
+            &self.reader.stream_name,
+            messages,
+            lifeline,
+        )
+        .await?;
         let mut stored = vec![None; changes.len()];
         for (index, answer) in answers {
             stored[index] = Some(match answer {

@@ -203,7 +203,7 @@ impl StreamWriter {
 
     async fn round<'w>(&'w self, lane: Option<&'w Lane>) -> Result<Round<'w>, Failure> {
         let Some(lane) = lane.filter(|lane| lane.is_open()) else {
-            return Ok(Round::Acks(self.window.round()));
+            return Ok(Round::Acks(self.window.round(&self.reader.stream_name)));
         };
         // All batches in flight together keep within the window.
         let share = (self.window.size() / super::sink::CONCURRENCY).max(1);

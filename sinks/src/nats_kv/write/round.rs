@@ -24,15 +24,16 @@ pub(in super::super) struct Outgoing {
     pub(in super::super) payload: Bytes,
 }
 
-/// Publishes messages and waits for the ack of each. Returns
+/// Publishes messages into `bucket` and waits for the ack of each. Returns
 /// what is known of each, by its place among them.
 pub(in super::super) async fn publish(
     client: &Client,
     window: &window::Window,
+    bucket: &str,
     messages: impl Iterator<Item = Outgoing>,
     lifeline: &mut Lifeline,
 ) -> Result<Vec<(usize, Answer)>, Failure> {
-    let mut round = Round::Acks(window.round());
+    let mut round = Round::Acks(window.round(bucket));
     let all = async {
         let turn = window.turn().await;
         for (index, message) in messages.enumerate() {

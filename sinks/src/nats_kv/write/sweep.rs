@@ -182,7 +182,14 @@ impl StreamWriter {
         let mut deleted = 0;
         for attempt in 0.. {
             let deletions = old.iter().map(|entry| self.deletion(entry));
-            let answers = publish(&self.client, &self.window, deletions, lifeline).await?;
+            let answers = publish(
+                &self.client,
+                &self.window,
+                self.bucket.name(),
+                deletions,
+                lifeline,
+            )
+            .await?;
             let mut conflicts = Vec::new();
             for (index, answer) in answers {
                 match answer {

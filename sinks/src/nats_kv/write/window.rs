@@ -1,9 +1,9 @@
 //! The window: writes that wait for their acks.
 //!
 //! All batches of a sink share one window and one inbox, so that the stream of acks does not dry
-//! up between two batches. Each write has a place in the window and a reply subject of its own;
-//! one task hands every ack to the round of writes that it belongs to. A place has a generation:
-//! an ack that arrives after its round has given up finds another generation and is dropped.
+//! up between two batches. Each write has a place in the window, and each place a reply subject;
+//! one task hands every ack to the round of writes that it belongs to. An ack that arrives after its
+//! round has given up is dropped: see [`table`].
 //!
 //! Rounds publish one after the other, each as a whole: the oldest finishes first, so that batches
 //! end one by one and not all at once. How much may be in flight is learnt: see [`Pace`].
@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::{Client, Message, Subject, Subscriber};
-use bytes::BytesMut;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::task::JoinHandle;
@@ -30,7 +29,6 @@ use table::{Table, Token};
 /// See the module.
 pub(in super::super) struct Window {
     shared: Arc<Shared>,
-    inbox: String,
     patience: Patience,
     /// Held by the round that publishes.
     turn: Arc<tokio::sync::Mutex<()>>,
@@ -53,14 +51,14 @@ impl Window {
     ) -> Result<Self, async_nats::SubscribeError> {
         let inbox = format!("{}.", client.new_inbox());
         let acks = client.subscribe(format!("{inbox}*")).await?;
+        let prefix = inbox.len();
         let shared = Arc::new(Shared {
-            table: Mutex::new(Table::new(Pace::new(size))),
+            table: Mutex::new(Table::new(inbox, Pace::new(size))),
             freed: Notify::new(),
         });
-        let demultiplexer = tokio::spawn(demultiplex(acks, Arc::clone(&shared), inbox.len()));
+        let demultiplexer = tokio::spawn(demultiplex(acks, Arc::clone(&shared), prefix));
         Ok(Self {
             shared,
-            inbox,
             patience,
             turn: Arc::default(),
             demultiplexer,
@@ -82,14 +80,13 @@ impl Window {
         Turn(Arc::clone(&self.turn).lock_owned().await)
     }
 
-    /// Starts a round of writes.
-    pub(super) fn round(&self) -> Round<'_> {
+    /// Starts a round of writes into `bucket`.
+    pub(super) fn round(&self, bucket: &str) -> Round<'_> {
         let complete = Arc::new(Notify::new());
         Round {
-            index: lock(&self.shared.table).open_round(Arc::clone(&complete)),
+            index: lock(&self.shared.table).open_round(bucket, Arc::clone(&complete)),
             window: self,
             complete,
-            replies: BytesMut::new(),
         }
     }
 }
@@ -108,18 +105,16 @@ pub(super) struct Round<'w> {
     window: &'w Window,
     index: u32,
     complete: Arc<Notify>,
-    /// Reply subjects share buffers, so that a write costs no allocation for its own.
-    replies: BytesMut,
 }
 
 impl Round<'_> {
     /// A place in the window for the write `item`, as the subject for its ack. Waits until there
     /// is one.
-    pub(super) async fn place(&mut self, item: usize) -> Result<Subject, Failure> {
+    pub(super) async fn place(&self, item: usize) -> Result<Subject, Failure> {
         loop {
             let place = lock(&self.window.shared.table).take(self.index, item);
-            if let Some(token) = place {
-                return Ok(self.reply(token));
+            if let Some(reply) = place {
+                return Ok(reply);
             }
             let has_place = || lock(&self.window.shared.table).has_place();
             self.wait(&self.window.shared.freed, has_place).await?;
@@ -154,17 +149,6 @@ impl Round<'_> {
         let patience = &self.window.patience;
         let done = patience.wait_for_all(until_ready, arrived).await;
         done.ok_or_else(|| answer::silence(patience.silence()))
-    }
-
-    fn reply(&mut self, token: Token) -> Subject {
-        const BUFFER: usize = 4096;
-        let length = self.window.inbox.len() + Token::LENGTH;
-        if self.replies.capacity() < length {
-            self.replies.reserve(BUFFER.max(length));
-        }
-        self.replies.extend_from_slice(self.window.inbox.as_bytes());
-        self.replies.extend_from_slice(&token.text());
-        Subject::from_utf8(self.replies.split().freeze()).expect("an inbox and digits are UTF-8")
     }
 }
 
