@@ -238,9 +238,12 @@ fn answers_that_trickle_in_are_waited_for() {
 fn reads_behind_writes_are_waited_for() {
     at_once([NEWEST, OLDEST], async |version| {
         let scene = Scene::new(version, "newer", "auto").await;
-        scene.every(4, Fate::Delay(Duration::from_millis(20)), |_| true);
+        // Few long pauses rather than many short ones: a busy machine makes each a little longer.
+        scene.every(40, Fate::Delay(Duration::from_millis(200)), |_| true);
         let workload = Workload::of(1_400);
-        let target = scene.case.target().patience(Duration::from_secs(180));
+        // A read waits some three seconds here, and would be given up after four times this.
+        let case = scene.case.clone().set("request_timeout_seconds", 2);
+        let target = case.target().patience(Duration::from_secs(180));
         let outcome = target.run(workload.input_from(0));
         assert!(
             !outcome.stderr.contains("trying again"),
