@@ -193,9 +193,8 @@ impl NatsKv {
                 "write_path: 'fast' is not possible with bucket '{}': {why}",
                 bucket.name
             ))),
-            (WritePath::Auto | WritePath::Fast, None) => {
-                Ok(Some(Arc::new(Lane::new(&bucket.name))))
-            }
+            (WritePath::Auto, None) => Ok(Some(Arc::new(Lane::new(&bucket.name, Lane::FEW)))),
+            (WritePath::Fast, None) => Ok(Some(Arc::new(Lane::new(&bucket.name, 0)))),
         }
     }
 

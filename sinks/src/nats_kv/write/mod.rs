@@ -174,7 +174,7 @@ impl StreamWriter {
         while !open.is_empty() {
             let mark = self.bucket.mark();
             let writes = self.witness.round();
-            let mut round = lifeline.bind(self.round(lane)).await?;
+            let mut round = lifeline.bind(self.round(lane, open.len())).await?;
             let all = self.publish_all(prepared, chains, &open, &mut round);
             let published = lifeline.bind(all).await;
             let lost_batch = published.is_err() && matches!(round, Round::Fast(_));
@@ -201,8 +201,12 @@ impl StreamWriter {
         Ok(cause)
     }
 
-    async fn round<'w>(&'w self, lane: Option<&'w Lane>) -> Result<Round<'w>, Failure> {
-        let Some(lane) = lane.filter(|lane| lane.is_open()) else {
+    async fn round<'w>(
+        &'w self,
+        lane: Option<&'w Lane>,
+        writes: usize,
+    ) -> Result<Round<'w>, Failure> {
+        let Some(lane) = lane.filter(|lane| lane.takes(writes)) else {
             return Ok(Round::Acks(self.window.round(&self.reader.stream_name)));
         };
         // All batches in flight together keep within the window.

@@ -221,14 +221,14 @@ fn rates(report: &mut Report, trials: &[Trial<'_>], burden: Option<f64>) {
     }
 }
 
-/// Records that are larger than usual.
+/// Records that are larger than usual: as many as take a second or more, beside which starting is nothing.
 fn sizes(args: &TableArgs, bed: &Bed, report: &mut Report) {
     let inputs: Vec<_> = TEXTS
         .iter()
         .map(|(_, text)| {
             let workload = Workload {
                 text: *text,
-                ..Workload::of(args.records * 400 / *text as u64)
+                ..Workload::of(args.records * 2_000 / *text as u64)
             };
             progress(&format!("records with a text of {text} bytes"));
             Data::new(bed, "json", workload)

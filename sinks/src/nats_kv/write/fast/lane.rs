@@ -19,6 +19,8 @@ const FAILURES: u32 = 3;
 pub(in super::super::super) struct Lane {
     bucket: String,
     open: AtomicBool,
+    /// Rounds of fewer writes do not go this way.
+    least: usize,
     /// How many messages an ack shall cover.
     wanted: AtomicU16,
     /// How many the server let it cover the last time.
@@ -27,10 +29,16 @@ pub(in super::super::super) struct Lane {
 }
 
 impl Lane {
-    pub(in super::super::super) fn new(bucket: &str) -> Self {
+    /// A round of fewer writes is quicker with an ack each: to open a batch and to commit it costs
+    /// the server as much as a good part of them.
+    pub(in super::super::super) const FEW: usize = 256;
+
+    /// For rounds of at `least` so many writes.
+    pub(in super::super::super) fn new(bucket: &str, least: usize) -> Self {
         Self {
             bucket: bucket.to_owned(),
             open: AtomicBool::new(true),
+            least,
             wanted: AtomicU16::new(FIRST),
             // The first batch waits for the server's word.
             granted: AtomicU16::new(1),
@@ -38,8 +46,9 @@ impl Lane {
         }
     }
 
-    pub(in super::super) fn is_open(&self) -> bool {
-        self.open.load(Ordering::Relaxed)
+    /// Whether a round of so many writes goes this way.
+    pub(in super::super) fn takes(&self, writes: usize) -> bool {
+        writes >= self.least && self.open.load(Ordering::Relaxed)
     }
 
     /// How many messages to ask an ack for, where `most` may be in flight: two acks shall be
@@ -98,7 +107,7 @@ mod tests {
 
     #[test]
     fn acks_become_rarer_while_they_come_often() {
-        let lane = Lane::new("b");
+        let lane = Lane::new("b", 10);
         assert_eq!((lane.wanted(1024), lane.granted()), (64, 1));
         for _ in 0..4 {
             lane.note_success(1000, 64, Duration::from_millis(10));
@@ -114,8 +123,14 @@ mod tests {
     }
 
     #[test]
+    fn few_writes_go_another_way() {
+        let lane = Lane::new("b", Lane::FEW);
+        assert!(lane.takes(Lane::FEW) && !lane.takes(Lane::FEW - 1));
+    }
+
+    #[test]
     fn failures_in_a_row_close_it() {
-        let lane = Lane::new("b");
+        let lane = Lane::new("b", 10);
         for _ in 0..2 {
             lane.note_failure("lost");
         }
@@ -123,8 +138,8 @@ mod tests {
         for _ in 0..2 {
             lane.note_failure("lost");
         }
-        assert!(lane.is_open());
+        assert!(lane.takes(10));
         lane.note_failure("lost");
-        assert!(!lane.is_open());
+        assert!(!lane.takes(10));
     }
 }
