@@ -162,11 +162,11 @@ async fn a_tap_that_pauses_for_longer_than_the_server_waits() {
 }
 
 /// A run whose bucket is deleted while it pauses, and perhaps made again.
-async fn run_while_the_bucket_goes(made_again: bool) {
+async fn run_while_the_bucket_goes(before: u64, made_again: bool) {
     let server = NatsServer::start();
     let case = Case::on(&server).set("max_retry_seconds", 3);
-    let workload = workload(20);
-    let mut run = start(&case, &workload, 10);
+    let workload = workload(before + 10);
+    let mut run = start(&case, &workload, before);
     let jetstream = target_tests::bucket::jetstream(&case.url).await;
     jetstream
         .delete_key_value(&case.name)
@@ -175,8 +175,8 @@ async fn run_while_the_bucket_goes(made_again: bool) {
     if made_again {
         case.make_bucket().await;
     }
-    run.send(workload.records(10..20));
-    let outcome = failed_after(10, run.finish(), 1);
+    run.send(workload.records(before..before + 10));
+    let outcome = failed_after(before, run.finish(), 1);
     let what = if made_again {
         "created again"
     } else {
@@ -189,13 +189,16 @@ async fn run_while_the_bucket_goes(made_again: bool) {
 
 #[tokio::test]
 async fn a_bucket_that_is_deleted_during_the_run() {
-    run_while_the_bucket_goes(false).await;
+    run_while_the_bucket_goes(10, false).await;
 }
 
 /// What was written before is lost, so going on would be a lie.
 #[tokio::test]
 async fn a_bucket_that_is_deleted_and_made_again_during_the_run() {
-    run_while_the_bucket_goes(true).await;
+    // In the new bucket, all of the ten have revisions that were given before; or some.
+    for before in [1_000, 10] {
+        run_while_the_bucket_goes(before, true).await;
+    }
 }
 
 /// Lines for a server with users; what `ann` may do, and whether she is one of them.

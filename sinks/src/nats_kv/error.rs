@@ -29,6 +29,9 @@ pub(super) enum Failure {
     Rejected(String),
     /// Nobody listens on the bucket's subjects: it is gone, or about to have a new leader.
     NoBucket,
+    /// What the server acknowledged cannot be this write: it has the revision of an earlier one. It
+    /// may be the same ack again, or another bucket by now.
+    OldRevision,
     /// It may pass, and the record may even be stored.
     Transient(String),
     /// It will not pass until somebody changes something.
@@ -94,6 +97,9 @@ impl fmt::Display for Failure {
         f.write_str(match self {
             Self::Conflict => "other writers change the same keys all the time",
             Self::NoBucket => "the bucket does not answer; it may have no leader",
+            Self::OldRevision => {
+                "the server acknowledged a write with the revision of an earlier one"
+            }
             Self::Rejected(why)
             | Self::Transient(why)
             | Self::Permanent(why)
@@ -107,7 +113,9 @@ impl Failure {
     pub(super) fn into_sink_error(self) -> SinkError {
         let text = self.to_string();
         match self {
-            Self::Conflict | Self::NoBucket | Self::Transient(_) => SinkError::transient(text),
+            Self::Conflict | Self::NoBucket | Self::OldRevision | Self::Transient(_) => {
+                SinkError::transient(text)
+            }
             Self::Rejected(_) | Self::Permanent(_) => SinkError::permanent(text),
             Self::Denied(_) => SinkError::unavailable(text),
         }
@@ -128,6 +136,7 @@ mod tests {
             Failure::Conflict => "conflict",
             Failure::Rejected(_) => "rejected",
             Failure::NoBucket => "no bucket",
+            Failure::OldRevision => "old revision",
             Failure::Transient(_) => "transient",
             Failure::Permanent(_) => "permanent",
             Failure::Denied(_) => "denied",

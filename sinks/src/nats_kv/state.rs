@@ -81,6 +81,7 @@ impl StateBucket {
                 "the state is larger than the bucket's max_value_size allows".to_owned(),
             )),
             Failure::NoBucket => Failure::Transient(said("it does not answer".to_owned())),
+            Failure::OldRevision => Failure::Transient(said(failure.to_string())),
             Failure::Transient(why) => Failure::Transient(said(why)),
             Failure::Permanent(why) => Failure::Permanent(said(why)),
             Failure::Denied(why) => Failure::Denied(said(why)),

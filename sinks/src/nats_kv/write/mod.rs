@@ -272,7 +272,8 @@ impl StreamWriter {
                     settled.fatal.get_or_insert(Failure::Permanent(why));
                 }
                 Err(failure) => {
-                    settled.suspicious |= failure == Failure::NoBucket;
+                    settled.suspicious |=
+                        matches!(failure, Failure::NoBucket | Failure::OldRevision);
                     settled.cause.get_or_insert(failure);
                     chains.give_up(chain);
                 }

@@ -185,7 +185,7 @@ impl StreamWriter {
             let answers = publish(
                 &self.client,
                 &self.window,
-                self.bucket.name(),
+                &self.reader.stream_name,
                 deletions,
                 lifeline,
             )

@@ -84,7 +84,7 @@ struct TableArgs {
     #[arg(long)]
     ten_million: bool,
     /// Also what the raw client reaches if it computes for so many microseconds a record, as the
-    /// target must.
+    /// target must, and has a reply subject for each write, so that it can tell which was refused.
     #[arg(long, value_name = "MICROSECONDS")]
     burden: Option<f64>,
     /// Leaves out what is not a case: records of 2 and 20 KB, memory, empty runs.

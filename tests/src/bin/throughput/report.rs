@@ -118,7 +118,8 @@ impl Report {
         }
     }
 
-    /// A table of what the raw client reaches that computes for `burden` microseconds a record.
+    /// A table of what the raw client reaches that computes for `burden` microseconds a record and
+    /// can tell which write was refused.
     pub(crate) fn burdened(
         &mut self,
         burden: f64,
@@ -126,9 +127,10 @@ impl Report {
         amount: impl Fn(&Trial<'_>) -> f64,
     ) {
         self.line(&format!(
-            "\nA raw client that computes for {burden} µs a record:\n\n\
-             | case | raw, records/s | with {burden} µs | ratio | lowest–highest | target's ratio |\n\
-             |---|---:|---:|---:|---|---:|"
+            "\nA raw client that computes for {burden} µs a record, and can tell which write was \
+             refused:\n\n\
+             | case | raw, records/s | with {burden} µs | | ratio | lowest–highest | target's ratio |\n\
+             |---|---:|---:|---|---:|---|---:|"
         ));
         for (case, trial, _) in rows {
             let (Some(ceiling), Some(burdened)) = (trial.ceiling(), best(&trial.burdened)) else {
@@ -138,9 +140,10 @@ impl Report {
             let raw = rate(&ceiling.seconds);
             let (least, greatest) = ceiling.seconds.spread_over(&burdened.seconds);
             self.line(&format!(
-                "| {case} | {} | {} | {:.2} | {least:.2}–{greatest:.2} | {:.2} |",
+                "| {case} | {} | {} | {} | {:.2} | {least:.2}–{greatest:.2} | {:.2} |",
                 thousands(raw),
                 thousands(rate(&burdened.seconds)),
+                burdened.name,
                 rate(&burdened.seconds) / raw,
                 rate(&trial.target.seconds) / raw,
             ));

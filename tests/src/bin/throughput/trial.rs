@@ -114,7 +114,7 @@ pub(crate) struct Trial<'a> {
     pub(crate) data: &'a Data,
     /// The raw client, one for each way that it can go.
     pub(crate) ceilings: Vec<Side>,
-    /// The same with a burden, if there is to be one.
+    /// The same with what no target can do without, if there is to be a burden.
     pub(crate) burdened: Vec<Side>,
     burden: Burden,
     pub(crate) target: Side,
@@ -124,17 +124,10 @@ pub(crate) struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     pub(crate) fn new(case: Case, data: &'a Data) -> Self {
-        let ways: &[_] = match case {
-            Case::Full | Case::Create | Case::Half | Case::Again => {
-                &raw::Path::ALL.map(raw::Path::name)
-            }
-            Case::Identical => &["multi_last"],
-            Case::Unvalidated => &[],
-        };
         Self {
             case,
             data,
-            ceilings: ways.iter().copied().map(Side::new).collect(),
+            ceilings: case.sides(raw::Path::ALL),
             burdened: Vec::new(),
             burden: Burden::default(),
             target: Side::new("target"),
@@ -142,24 +135,23 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Also measures the raw client with a burden.
+    /// Also measures the raw client with a burden, and where it must answer for each write.
     pub(crate) fn with_burden(mut self, burden: Burden) -> Self {
         self.burden = burden;
-        let names = self.ceilings.iter().map(|side| side.name);
-        self.burdened = names.map(Side::new).collect();
+        self.burdened = self.case.sides(raw::Path::ANSWERABLE);
         self
     }
 
     /// Measures each ceiling and the target once.
     pub(crate) fn round(&mut self, bed: &Bed) {
         let (case, data) = (self.case, self.data);
-        let without = self.ceilings.iter_mut().enumerate();
-        let with = self.burdened.iter_mut().enumerate();
+        let without = self.ceilings.iter_mut().zip(raw::Path::ALL);
+        let with = self.burdened.iter_mut().zip(raw::Path::ANSWERABLE);
         let sides = without.map(|side| (side, Burden::default()));
-        for ((index, side), burden) in sides.chain(with.map(|side| (side, self.burden))) {
+        for ((side, path), burden) in sides.chain(with.map(|side| (side, self.burden))) {
             case.prepare(bed, data);
             let (own, server) = (own_processor_time(), bed.processor_time());
-            let wall = case.ceiling(bed, data, index, burden);
+            let wall = case.ceiling(bed, data, path, burden);
             let (own, server) = (own_processor_time() - own, bed.processor_time() - server);
             side.push(data.records, wall, own, server);
             assert_eq!(bed.last_revision(), case.revisions(data), "{case:?}");
@@ -208,6 +200,17 @@ impl Case {
         }
     }
 
+    /// What is measured of the raw client where it writes by one of `paths`.
+    fn sides(self, paths: [raw::Path; 2]) -> Vec<Side> {
+        match self {
+            Self::Full | Self::Create | Self::Half | Self::Again => {
+                paths.map(raw::Path::name).map(Side::new).into()
+            }
+            Self::Identical => vec![Side::new("multi_last")],
+            Self::Unvalidated => Vec::new(),
+        }
+    }
+
     fn prepare(self, bed: &Bed, data: &Data) {
         match self {
             Self::Full | Self::Unvalidated | Self::Create | Self::Again => bed.empty(),
@@ -215,9 +218,8 @@ impl Case {
         }
     }
 
-    fn ceiling(self, bed: &Bed, data: &Data, index_of_path: usize, burden: Burden) -> Duration {
+    fn ceiling(self, bed: &Bed, data: &Data, path: raw::Path, burden: Burden) -> Duration {
         let address = bed.address();
-        let path = raw::Path::ALL[index_of_path];
         let values = data.values.iter().inspect(|_| burden.bear());
         match self {
             Self::Full | Self::Unvalidated => {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Enough for a server on the same machine, and a little less than it remembers.
 const START: usize = 480;
-/// A window is worth its size if acks come in this much faster than with half of it.
+/// A window is worth its size if acks come in this much faster than with the next smaller one.
 const WORTH: f64 = 1.3;
 /// So many turns of the window, and so long, are measured, that a hiccup does not count.
 const TURNS: usize = 4;

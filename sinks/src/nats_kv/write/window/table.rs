@@ -3,10 +3,11 @@
 //! A place is reused under the same token, and so with the same reply subject, as long as nothing
 //! is in doubt: the server remembers where it sends what, and a subject that it has not met before
 //! costs it a tenth of the whole write. A token must never be read as the ack of another write, so
-//! a place gets a new one where an ack may still be on its way: after a round that has given up, and
-//! after an answer that is not an ack. What remains are acks that come twice, as from a leader
+//! a place gets a new one where an ack may still be on its way: after a round that has given up
+//! (free places, too, since revisions may start anew), after an answer that is not an ack, and for
+//! another bucket. What remains are acks that come twice, as from a leader
 //! that has taken over: they repeat a revision, and what is written later has a greater one. Then
-//! nothing is known of the later write.
+//! nothing is known of the later write, and the bucket is looked at.
 
 use std::sync::Arc;
 
@@ -159,10 +160,7 @@ impl Table {
         };
         let answer = match answer() {
             Ok(Some(revision)) if place.acked.is_some_and(|acked| revision <= acked.revision) => {
-                Err(Failure::Transient(
-                    "the server acknowledged a write with the revision of an earlier one"
-                        .to_owned(),
-                ))
+                Err(Failure::OldRevision)
             }
             answer => answer,
         };
@@ -277,20 +275,23 @@ mod tests {
 
     #[test]
     fn an_ack_that_is_repeated_is_not_that_of_the_next_write() {
-        let mut table = table(1);
-        let round = table.open_round("b", Arc::default());
-        let first = take(&mut table, round, 1).expect("a place");
-        table.settle(first, || Ok(Some(7)));
-        let next = take(&mut table, round, 2).expect("a place");
-        assert_eq!(next, first);
-        // Whether the next one is stored, too, this does not tell.
-        table.settle(first, || Ok(Some(7)));
-        table.settle(next, || Ok(Some(8)));
-        let answers = table.take_answers(round);
-        assert_eq!(answers[0], (1, Ok(Some(7))));
-        assert!(matches!(answers[1], (2, Err(Failure::Transient(_)))));
-        assert_eq!(answers.len(), 2);
-        assert_ne!(take(&mut table, round, 3), Some(first));
+        for repeated in [7, 3] {
+            let mut table = table(1);
+            let round = table.open_round("b", Arc::default());
+            let tokens = [3, 7].map(|revision| {
+                let token = take(&mut table, round, 0).expect("a place");
+                table.settle(token, || Ok(Some(revision)));
+                token
+            });
+            let next = take(&mut table, round, 1).expect("a place");
+            assert_eq!(tokens, [next, next]);
+            // Whether the next write is stored, too, this does not tell.
+            table.settle(next, || Ok(Some(repeated)));
+            table.settle(next, || Ok(Some(8)));
+            let answers = table.take_answers(round);
+            assert_eq!(answers[2..], [(1, Err(Failure::OldRevision))]);
+            assert_ne!(take(&mut table, round, 2), Some(next));
+        }
     }
 
     #[test]

@@ -18,18 +18,24 @@ use wire::{Outgoing, Wire};
 /// How to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Path {
-    /// An acknowledgement for each message, under one inbox.
+    /// An acknowledgement for each message, all under one subject: enough to count them.
     Ack,
+    /// The same with a subject for each, as for a client that must know which write was refused.
+    OwnAck,
     /// Fast ingest, ADR-50.
     Fast,
 }
 
 impl Path {
+    /// What the server can take.
     pub(crate) const ALL: [Self; 2] = [Self::Ack, Self::Fast];
+    /// What a client can do that must answer for each write.
+    pub(crate) const ANSWERABLE: [Self; 2] = [Self::OwnAck, Self::Fast];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ack => "ack",
+            Self::OwnAck => "own ack",
             Self::Fast => "fast",
         }
     }
@@ -44,7 +50,8 @@ pub(crate) fn write<'a>(
     let start = Instant::now();
     let mut wire = Wire::connect(address);
     match path {
-        Path::Ack => publish::acknowledged(&mut wire, &inbox(), puts),
+        Path::Ack => publish::acknowledged(&mut wire, &inbox(), 1, puts),
+        Path::OwnAck => publish::acknowledged(&mut wire, &inbox(), u64::MAX, puts),
         Path::Fast => publish::fast(&mut wire, &inbox(), puts),
     }
     start.elapsed()

@@ -23,12 +23,19 @@ const FLOW: u64 = 500;
 /// After this many seconds without an answer, the server is asked.
 const SILENCE: u32 = 3;
 
-/// Publishes with an acknowledgement for each message, under one inbox.
+/// Publishes with an acknowledgement for each message, under so many subjects in turn.
 ///
 /// The window is filled up when it is half empty rather than after each acknowledgement: fewer and
 /// larger writes cost both sides less.
-pub(crate) fn acknowledged<'a>(wire: &mut Wire, inbox: &str, puts: impl Iterator<Item = Put<'a>>) {
-    wire.subscribe(inbox);
+pub(crate) fn acknowledged<'a>(
+    wire: &mut Wire,
+    inbox: &str,
+    subjects: u64,
+    puts: impl Iterator<Item = Put<'a>>,
+) {
+    wire.subscribe(&format!("{inbox}.*"));
+    let mut reply = format!("{inbox}.").into_bytes();
+    let prefix = reply.len();
     let mut headers = Vec::new();
     let mut open = 0;
     let await_down_to = |wire: &mut Wire, open: &mut usize, most: usize| {
@@ -37,11 +44,13 @@ pub(crate) fn acknowledged<'a>(wire: &mut Wire, inbox: &str, puts: impl Iterator
             *open -= 1;
         }
     };
-    for put in puts {
+    for (put, number) in puts.zip(0..) {
         if open == WINDOW {
             await_down_to(wire, &mut open, WINDOW / 2);
         }
-        send(wire, &put, inbox.as_bytes(), &mut headers);
+        reply.truncate(prefix);
+        push_number(&mut reply, number % subjects);
+        send(wire, &put, &reply, &mut headers);
         open += 1;
     }
     await_down_to(wire, &mut open, 0);
