@@ -68,6 +68,13 @@ impl Pace {
         self.was_full = true;
     }
 
+    /// Nothing is in flight: how long it was so says nothing of the server.
+    pub(super) fn note_pause(&mut self) {
+        self.since = None;
+        self.acks = 0;
+        self.was_full = false;
+    }
+
     /// An ack came in.
     pub(super) fn note_ack(&mut self) {
         self.acks += 1;
@@ -192,6 +199,29 @@ mod tests {
             pace.learn(50_000.0);
         }
         assert_eq!(rest(&mut pace, 0.000_5, 200_000.0), 480);
+    }
+
+    #[test]
+    fn a_pause_is_not_measured() {
+        let mut pace = Pace::new(8192);
+        let mut now = Instant::now();
+        let mut measure = |pace: &mut Pace, taken| {
+            now += taken;
+            pace.note_full();
+            pace.acks = START * TURNS;
+            pace.measure(now);
+        };
+        // The first has no beginning, and the second is the base of a trial.
+        measure(&mut pace, TIME);
+        measure(&mut pace, TIME);
+        assert_eq!(pace.limit(), 2 * START);
+        // The trial is judged by what comes behind the pause.
+        pace.note_pause();
+        measure(&mut pace, Duration::from_secs(60));
+        assert_eq!(pace.limit(), 2 * START);
+        measure(&mut pace, TIME / 2);
+        measure(&mut pace, TIME / 2);
+        assert_eq!(pace.limit(), START);
     }
 
     #[test]

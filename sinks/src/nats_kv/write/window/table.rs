@@ -127,6 +127,9 @@ impl Table {
             self.pace.note_full();
             return None;
         }
+        if self.places.len() == self.free.len() {
+            self.pace.note_pause();
+        }
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place::default());
             self.places.len() as u32 - 1
