@@ -181,7 +181,7 @@ async fn a_second_signal_ends_the_run_at_once() {
     run.signal(Signal::SIGTERM);
     let outcome = run.wait().exited(143);
     assert!(
-        second.elapsed() < Duration::from_secs(4),
+        second.elapsed() < Duration::from_secs(2),
         "{:?}",
         second.elapsed()
     );

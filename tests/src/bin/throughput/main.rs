@@ -84,7 +84,7 @@ struct TableArgs {
     #[arg(long)]
     ten_million: bool,
     /// Also what the raw client reaches if it computes for so many microseconds a record, as the
-    /// target must, and has a reply subject for each write, so that it can tell which was refused.
+    /// target must, and can tell which write was refused.
     #[arg(long, value_name = "MICROSECONDS")]
     burden: Option<f64>,
     /// Leaves out what is not a case: records of 2 and 20 KB, memory, empty runs.
@@ -221,7 +221,8 @@ fn rates(report: &mut Report, trials: &[Trial<'_>], burden: Option<f64>) {
     }
 }
 
-/// Records that are larger than usual: as many as take a second or more, beside which starting is nothing.
+/// Records that are larger than usual: as many as take a second or more, beside which starting is
+/// nothing.
 fn sizes(args: &TableArgs, bed: &Bed, report: &mut Report) {
     let inputs: Vec<_> = TEXTS
         .iter()

@@ -5,9 +5,9 @@
 //! costs it a tenth of the whole write. A token must never be read as the ack of another write, so
 //! a place gets a new one where an ack may still be on its way: after a round that has given up
 //! (free places, too, since revisions may start anew), after an answer that is not an ack, and for
-//! another bucket. What remains are acks that come twice, as from a leader
-//! that has taken over: they repeat a revision, and what is written later has a greater one. Then
-//! nothing is known of the later write, and the bucket is looked at.
+//! another bucket. What remains are acks that come twice, as from a leader that has taken over: they
+//! repeat a revision, and what is written later has a greater one. Then nothing is known of the
+//! later write, and the bucket is looked at.
 
 use std::sync::Arc;
 
@@ -112,10 +112,6 @@ impl Table {
         index as u32
     }
 
-    fn round(&mut self, index: u32) -> Option<&mut RoundState> {
-        self.rounds.get_mut(index as usize)?.as_mut()
-    }
-
     /// Whether one more write may be in flight.
     pub(super) fn has_place(&self) -> bool {
         self.places.len() - self.free.len() < self.pace.limit()
@@ -130,12 +126,12 @@ impl Table {
         if self.places.len() == self.free.len() {
             self.pace.note_pause();
         }
+        let state = open(&mut self.rounds, round)?;
+        state.open += 1;
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place::default());
             self.places.len() as u32 - 1
         });
-        let state = self.rounds.get_mut(round as usize)?.as_mut()?;
-        state.open += 1;
         let held = &mut self.places[place as usize];
         if held.acked.is_some_and(|acked| acked.bucket != state.bucket) {
             held.renew();
@@ -157,8 +153,7 @@ impl Table {
         let Some((index, item)) = place.held else {
             return;
         };
-        let round = self.rounds.get_mut(index as usize).and_then(Option::as_mut);
-        let Some(round) = round else {
+        let Some(round) = open(&mut self.rounds, index) else {
             return;
         };
         let answer = match answer() {
@@ -197,7 +192,7 @@ impl Table {
     }
 
     pub(super) fn take_answers(&mut self, round: u32) -> Vec<(usize, Answer)> {
-        self.round(round)
+        open(&mut self.rounds, round)
             .map(|round| std::mem::take(&mut round.given))
             .unwrap_or_default()
     }
@@ -222,6 +217,11 @@ impl Table {
         }
         true
     }
+}
+
+/// The round of this index, if it is open.
+fn open(rounds: &mut [Option<RoundState>], index: u32) -> Option<&mut RoundState> {
+    rounds.get_mut(index as usize)?.as_mut()
 }
 
 impl Token {
