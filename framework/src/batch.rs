@@ -4,7 +4,10 @@
 //! many records it holds. Batches are closed by count, by size and by age.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use crate::state::{Ticket, Tickets};
 use crate::stream::Stream;
@@ -36,6 +39,15 @@ pub struct Batch {
     tape: Arc<Tape>,
     entries: Vec<Entry>,
     attempt: u32,
+}
+
+/// Shares the text of a tape.
+struct Text(Arc<Tape>);
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self.0.text()
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +109,30 @@ impl Batch {
     /// All records in order.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
         (0..self.len()).map(|index| self.record(index))
+    }
+
+    /// The compact JSON of the records, to send or to store without a copy: [`json_range`](Self::json_range)
+    /// says where each one's is. The bytes keep the batch's memory alive.
+    ///
+    /// ```
+    /// # use singer_target::Batch;
+    /// fn payloads(batch: &Batch) -> Vec<bytes::Bytes> {
+    ///     let text = batch.json_text();
+    ///     (0..batch.len()).map(|index| text.slice(batch.json_range(index))).collect()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn json_text(&self) -> Bytes {
+        Bytes::from_owner(Text(Arc::clone(&self.tape)))
+    }
+
+    /// Where in [`json_text`](Self::json_text) the record at `index` is, in bytes.
+    ///
+    /// # Panics
+    /// If `index` is not less than [`len`](Self::len).
+    #[must_use]
+    pub fn json_range(&self, index: usize) -> Range<usize> {
+        self.tape.object_range(self.entries[index].at)
     }
 
     /// How many times these records were given to the sink before: more than 0 means that some may

@@ -59,6 +59,13 @@ pub trait Encoder: Send + Sync + 'static {
     /// If the encoding cannot hold the record as it is. The message must not contain its values.
     fn encode(&self, record: Value<'_>, out: &mut Vec<u8>) -> Result<(), BoxError>;
 
+    /// Whether what [`encode`](Self::encode) appends is the record's compact JSON and nothing else, as
+    /// [`Value::to_json`] gives it. Then a sink may take the batch's own text
+    /// ([`Batch::json_text`](crate::Batch::json_text)), which saves a copy of each record.
+    fn is_compact_json(&self) -> bool {
+        false
+    }
+
     /// Replaces the contents of `into` with the value that `bytes` hold.
     ///
     /// # Errors

@@ -14,10 +14,10 @@ use target_tests::ways::at_once;
 
 /// The ways to write: the server, `refresh_mode` and `write_path`.
 const WAYS: [(&str, &str, &str); 5] = [
-    (NEWEST, "newer", "auto"),
+    (NEWEST, "newer", "fast"),
     (NEWEST, "full", "fast"),
     (NEWEST, "full", "ack"),
-    (NEWEST, "same", "auto"),
+    (NEWEST, "same", "ack"),
     (OLDEST, "newer", "auto"),
 ];
 

@@ -13,7 +13,7 @@ use target_tests::ways::at_once;
 
 /// The ways to write: the server, `refresh_mode` and `write_path`.
 const WAYS: [(&str, &str, &str); 4] = [
-    (NEWEST, "newer", "auto"),
+    (NEWEST, "newer", "fast"),
     (NEWEST, "full", "fast"),
     (NEWEST, "full", "ack"),
     (OLDEST, "newer", "auto"),

@@ -1,6 +1,7 @@
 //! Both ways to write, an ack each and fast ingest: the same promise, whatever happens between.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::{self, stream};
@@ -11,7 +12,7 @@ use target_tests::nats_server::NatsServer;
 use target_tests::oracle::Workload;
 use target_tests::proxy::{Fate, From, Proxy};
 use target_tests::server_binary::OLDEST;
-use target_tests::singer::{record, schema, state};
+use target_tests::singer::{record, schema, schema_with_bookmark, state};
 use target_tests::target::Outcome;
 use target_tests::ways::at_once;
 
@@ -320,6 +321,121 @@ async fn an_old_server_has_one_path() {
     let outcome = full(case, "fast").load(start()).exited(2);
     for part in ["write_path", "2.14"] {
         assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+    }
+}
+
+/// Loads over a proxy that counts acknowledgements.
+fn acknowledgements(case: &Case, server: &NatsServer, input: &str) -> usize {
+    let proxy = Proxy::to(&server.url());
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    proxy.rule(move |frame| {
+        counter.fetch_add(usize::from(frame.is_ack()), Ordering::Relaxed);
+        Fate::Pass
+    });
+    let _ = case.clone().set("url", proxy.url()).load(input).success();
+    count.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn writes_with_a_condition_go_together_as_long_as_there_is_no_conflict() {
+    let server = NatsServer::start();
+    let records = |b: u64| {
+        let record = |id| record("s", json!({"id": id, "b": b}));
+        let all: String = (0..5_000).map(record).collect();
+        prologue() + &all + &state(json!({"b": b}))
+    };
+    for (path, expected) in [("ack", 5_000..=5_100), ("fast", 0..=500), ("auto", 0..=500)] {
+        let case = Case::on(&server)
+            .set("write_path", path)
+            .set("refresh_mode", "newer")
+            // Values in JSON that are read ahead look like acknowledgements to the proxy.
+            .set("encoding", "msgpack");
+        for b in [1, 2] {
+            let acks = acknowledgements(&case, &server, &records(b));
+            assert!(expected.contains(&acks), "{path}, {b}: {acks} acks");
+        }
+        let contents = case.bucket().await.contents().await;
+        assert_eq!(contents.len(), 5_000);
+        assert!(contents.values().all(|value| value["b"] == 2), "{path}");
+    }
+}
+
+fn prologue() -> String {
+    let properties = json!({"id": {"type": "integer"}, "b": {"type": "integer"}});
+    schema_with_bookmark("s", properties, &["id"], "b")
+}
+
+/// A few keys that are thought to be new are not, and some come twice; meanwhile somebody else
+/// writes to other keys, so that revisions are not known.
+#[tokio::test]
+async fn rare_conflicts_end_a_batch_and_nothing_else() {
+    let server = NatsServer::start();
+    for (history, others) in [(1, false), (1, true), (20, false), (20, true)] {
+        let case = Case::on(&server)
+            .set("write_path", "fast")
+            .set("refresh_mode", "newer")
+            .set("bucket_history", history);
+        let records = |ids: std::ops::Range<u64>, b: u64| {
+            let record = |id| record("s", json!({"id": id, "b": b}));
+            let all: String = ids.clone().map(record).collect();
+            all + &state(json!({"id": ids.end, "b": b}))
+        };
+        let mut run = case.target().spawn();
+        assert!(run.send(prologue() + &records(0..3_000, 10)));
+        while run.state() != json!({"id": 3_000, "b": 10}) {}
+        let bucket = case.bucket().await;
+        // Of the next batch the first one, one of its middle, two neighbours and the last one.
+        let theirs = [3_000, 3_500, 3_700, 3_701, 3_999, 7_321];
+        let newer = [3_500, 3_701];
+        for id in theirs {
+            let b = if newer.contains(&id) { 20 } else { 5 };
+            let value = json!({"id": id, "b": b}).to_string();
+            let _ = bucket.put(&format!("s.{id}"), value).await;
+        }
+        let stop = Arc::new(AtomicBool::new(!others));
+        let (until, other) = (Arc::clone(&stop), bucket.clone());
+        let rival = tokio::spawn(async move {
+            let mut number = 0;
+            while !until.load(Ordering::Relaxed) {
+                let _ = other.put(&format!("x.{number}"), "0").await;
+                number += 1;
+            }
+        });
+        let again = records(3_100..3_200, 11) + &records(3_990..4_000, 11);
+        assert!(run.send(records(3_000..4_000, 10) + &again + &records(4_000..9_000, 10)));
+        let run = tokio::task::spawn_blocking(move || run.finish().success());
+        let outcome = run.await.expect("it ends");
+        stop.store(true, Ordering::Relaxed);
+        rival.await.expect("it ends");
+        assert!(!outcome.stderr.contains("WARN"), "{}", outcome.stderr);
+        let mut stored = vec![Vec::new(); 9_000];
+        for entry in bucket.messages().await {
+            if let Some(id) = entry.key.strip_prefix("s.") {
+                let id: usize = id.parse().expect("a number");
+                stored[id].push(entry.json()["b"].as_u64().expect("a number"));
+            }
+        }
+        for (id, values) in (0..).zip(stored) {
+            let mut expected = vec![];
+            if theirs.contains(&id) && !newer.contains(&id) {
+                expected.push(5);
+            }
+            if newer.contains(&id) {
+                expected.push(20);
+            } else {
+                expected.push(10);
+                if (3_100..3_200).contains(&id) || (3_990..4_000).contains(&id) {
+                    expected.push(11);
+                }
+            }
+            let kept = expected.len().saturating_sub(history);
+            assert_eq!(
+                values,
+                expected[kept..],
+                "{id}, history {history}, {others}"
+            );
+        }
     }
 }
 

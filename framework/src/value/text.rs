@@ -1,7 +1,9 @@
 //! Values back to JSON text, which the tape already holds.
 
+use std::ops::Range;
+
 use super::escape::push_escaped;
-use super::{Kind, Value};
+use super::{Kind, Tape, Value};
 
 impl<'a> Value<'a> {
     /// The value as compact JSON, number digits exact, members in their order.
@@ -31,5 +33,19 @@ impl<'a> Value<'a> {
             Kind::String => Some(&self.tape.text[range.start - 1..range.end + 1]),
             _ => Some(&self.tape.text[range]),
         }
+    }
+}
+
+impl Tape {
+    /// The compact JSON of all values, one behind the other.
+    pub(crate) fn text(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// Where in the [text](Self::text) the object at `at` is.
+    pub(crate) fn object_range(&self, at: u32) -> Range<usize> {
+        let node = self.nodes[at as usize];
+        debug_assert_eq!(node.kind, Kind::Object);
+        node.range()
     }
 }

@@ -43,6 +43,10 @@ impl Encoder for Json {
         Ok(())
     }
 
+    fn is_compact_json(&self) -> bool {
+        true
+    }
+
     fn decode(&self, bytes: &[u8], into: &mut Tape) -> Result<(), BoxError> {
         Ok(into.parse(bytes)?)
     }

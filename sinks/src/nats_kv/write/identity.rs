@@ -22,7 +22,7 @@ pub(in super::super) struct Identity {
     created: String,
     /// The connection over which it was last seen.
     seen_on: AtomicU64,
-    /// The greatest revision that was acknowledged.
+    /// The greatest revision that was acknowledged, or that was there before.
     greatest: AtomicU64,
 }
 
@@ -35,7 +35,7 @@ impl Identity {
             stream: bucket.stream_name.clone(),
             created: bucket.created.clone(),
             seen_on,
-            greatest: AtomicU64::new(0),
+            greatest: bucket.last_revision.into(),
         }
     }
 

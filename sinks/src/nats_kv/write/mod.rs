@@ -31,6 +31,7 @@ pub(super) use sizes::StoredSizes;
 pub(super) use sweep::{Counted, Sweep, next_page};
 pub(super) use window::Window;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_nats::Client;
@@ -124,10 +125,7 @@ impl StreamWriter {
     ) -> Result<Option<Failure>, Failure> {
         if self.rules.mode == RefreshMode::Full && !chains.may_be_stored() {
             let all = (0..chains.len()).collect();
-            // A purge takes the history away, which a batch of the server's might not allow.
-            let lane = self.fast_lane.as_deref();
-            let lane = lane.filter(|_| !prepared.has_removals());
-            return self.write_open(prepared, chains, all, lane, lifeline).await;
+            return self.write_open(prepared, chains, all, lifeline).await;
         }
         let mut cause = None;
         let mut start = 0;
@@ -146,9 +144,7 @@ impl StreamWriter {
             } else {
                 self.read(chains, &others, lifeline).await?;
             }
-            let failure = self
-                .write_open(prepared, chains, open, None, lifeline)
-                .await?;
+            let failure = self.write_open(prepared, chains, open, lifeline).await?;
             cause = cause.or(failure);
             if is_new {
                 let conflicts = chains.conflicts(&others);
@@ -160,26 +156,38 @@ impl StreamWriter {
         Ok(cause)
     }
 
-    /// Writes the chains that are open, in rounds: each ends when all its acks have come. A `lane`
-    /// is given for writes that name no revision.
+    /// Writes the chains that are open, in rounds: each ends when all its acks have come.
     async fn write_open(
         &self,
         prepared: &Prepared,
         chains: &mut Chains<'_>,
         mut open: Vec<usize>,
-        lane: Option<&Lane>,
         lifeline: &mut Lifeline,
     ) -> Result<Option<Failure>, Failure> {
         let mut cause = None;
         while !open.is_empty() {
             let mark = self.bucket.mark();
             let writes = self.witness.round();
-            let mut round = lifeline.bind(self.round(lane, open.len())).await?;
+            let mut round = lifeline
+                .bind(self.round(prepared, chains, open.len()))
+                .await?;
             let all = self.publish_all(prepared, chains, &open, &mut round);
-            let published = lifeline.bind(all).await;
+            let mut published = lifeline.bind(all).await;
+            let is_cut = published == Err(Failure::Conflict) && round.ended_in_conflict();
+            if is_cut {
+                published = Ok(());
+            }
             let lost_batch = published.is_err() && matches!(round, Round::Fast(_));
-            let settled = self.settle(chains, round.answers(), mark);
+            let before = self.has_conditions(chains).then(|| self.bucket.mark());
+            let answers = round.answers(before);
+            let mut unsent = Vec::new();
+            if is_cut {
+                let answered: HashSet<usize> = answers.iter().map(|(chain, _)| *chain).collect();
+                unsent.extend(open.iter().filter(|chain| !answered.contains(chain)));
+            }
+            let settled = self.settle(chains, answers, mark);
             drop(writes);
+            self.note_conditions(chains, open.len(), &settled);
             if settled.suspicious || lost_batch {
                 lifeline.bind(self.bucket.verify()).await?;
             }
@@ -190,8 +198,11 @@ impl StreamWriter {
             cause = cause.or(settled.cause);
             let mut doubtful = open;
             doubtful.retain(|chain| chains.is_in_doubt(*chain));
+            unsent.retain(|chain| !chains.is_in_doubt(*chain));
+            doubtful.extend(settled.unknown);
             self.look_up(chains, &doubtful, lifeline).await?;
             open = settled.open;
+            open.append(&mut unsent);
             open.append(&mut doubtful);
             open.extend(
                 self.read_again(chains, settled.conflicts, &mut cause, lifeline)
@@ -201,12 +212,37 @@ impl StreamWriter {
         Ok(cause)
     }
 
-    async fn round<'w>(
-        &'w self,
-        lane: Option<&'w Lane>,
+    /// Whether writes name the revision that they replace.
+    fn has_conditions(&self, chains: &Chains<'_>) -> bool {
+        self.rules.mode != RefreshMode::Full || chains.may_be_stored()
+    }
+
+    /// Learns from a round of so many writes whether conflicts are rare.
+    fn note_conditions(&self, chains: &Chains<'_>, writes: usize, settled: &Settled) {
+        if let Some(lane) = &self.fast_lane
+            && lane.takes(writes)
+            && self.has_conditions(chains)
+        {
+            lane.note_conditions(!settled.conflicts.is_empty());
+        }
+    }
+
+    /// A round of so many writes.
+    async fn round(
+        &self,
+        prepared: &Prepared,
+        chains: &Chains<'_>,
         writes: usize,
-    ) -> Result<Round<'w>, Failure> {
-        let Some(lane) = lane.filter(|lane| lane.takes(writes)) else {
+    ) -> Result<Round<'_>, Failure> {
+        let lane = self.fast_lane.as_deref().filter(|lane| {
+            lane.takes(writes)
+                // What was under way may be stored after it was looked for.
+                && !chains.may_be_stored()
+                // A purge takes the history away, which a batch of the server's might not allow.
+                && !prepared.has_removals()
+                && (!self.has_conditions(chains) || lane.takes_conditions())
+        });
+        let Some(lane) = lane else {
             return Ok(Round::Acks(self.window.round(&self.reader.stream_name)));
         };
         // All batches in flight together keep within the window.
@@ -247,6 +283,7 @@ impl StreamWriter {
     }
 
     fn settle(&self, chains: &mut Chains<'_>, answers: Vec<(usize, Answer)>, mark: u64) -> Settled {
+        let has_conditions = self.has_conditions(chains);
         let mut settled = Settled::default();
         for (chain, answer) in answers {
             match answer {
@@ -254,11 +291,16 @@ impl StreamWriter {
                     if let Some(revision) = revision {
                         settled.suspicious |= !self.bucket.follows(mark, revision);
                         self.witness.note(revision, chains.is_new(chain));
+                    }
+                    if has_conditions {
                         let key = chains.key(chain);
                         self.ahead.wrote(key);
                         self.own.wrote(key, revision, chains.written(chain));
                     }
-                    if chains.store(chain, revision) {
+                    let has_more = chains.store(chain, revision);
+                    if has_more && has_conditions && revision.is_none() {
+                        settled.unknown.push(chain);
+                    } else if has_more {
                         settled.open.push(chain);
                     }
                 }
@@ -288,6 +330,8 @@ impl StreamWriter {
 struct Settled {
     /// Chains that have more to write.
     open: Vec<usize>,
+    /// Chains that have more to write, but it is not known which revision they have now.
+    unknown: Vec<usize>,
     conflicts: Vec<usize>,
     /// Why some chains were given up.
     cause: Option<Failure>,

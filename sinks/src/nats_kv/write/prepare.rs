@@ -1,7 +1,7 @@
 //! The records of a batch as bytes and subjects, before anything is sent.
 //!
 //! All payloads of a batch share one buffer and all subjects another; what is published are slices
-//! of them, so a record costs no allocation here.
+//! of them, so a record costs no allocation here. In JSON, the payloads are the batch's own text.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -48,39 +48,53 @@ impl Prepared {
         mut write_key: impl FnMut(Record<'_>, &mut String) -> Result<(), String>,
     ) -> Self {
         const TYPICAL_KEY: usize = 48;
-        // No encoding takes much more than JSON, and to grow is to copy.
-        let json = batch.records().filter_map(|it| it.value().json_slice());
-        let mut payloads = Vec::with_capacity(json.map(str::len).sum());
+        let is_json = encoder.is_compact_json();
+        let mut payloads = Vec::new();
+        if !is_json {
+            // No encoding takes much more than JSON, and to grow is to copy.
+            let lengths = (0..batch.len()).map(|index| batch.json_range(index).len());
+            payloads.reserve_exact(lengths.sum());
+        }
         let mut subjects = String::with_capacity(batch.len() * (prefix.len() + TYPICAL_KEY));
         let mut places = Vec::with_capacity(batch.len());
         let mut removals = HashMap::new();
         let mut rejected = Vec::new();
         for (index, record) in batch.records().enumerate() {
-            let (payload, subject) = (payloads.len(), subjects.len());
+            let (start, subject) = (payloads.len(), subjects.len());
             subjects.push_str(prefix);
             let result = write_key(record, &mut subjects).and_then(|()| {
                 if let Some(removal) = removal(record) {
                     removals.insert(offset(index), removal);
-                    return Ok(());
+                    return Ok(0..0);
                 }
-                encoder
-                    .encode(record.value(), &mut payloads)
-                    .map_err(|error| error.to_string())?;
-                limit.check(payloads.len() - payload)
+                let payload = if is_json {
+                    batch.json_range(index)
+                } else {
+                    encoder
+                        .encode(record.value(), &mut payloads)
+                        .map_err(|error| error.to_string())?;
+                    start..payloads.len()
+                };
+                limit.check(payload.len()).map(|()| payload)
             });
-            if let Err(reason) = result {
-                payloads.truncate(payload);
+            let payload = result.unwrap_or_else(|reason| {
+                payloads.truncate(start);
                 subjects.truncate(subject);
                 rejected.push(Rejection::new(index, reason));
-            }
+                0..0
+            });
             places.push((
-                offset(payload)..offset(payloads.len()),
+                offset(payload.start)..offset(payload.end),
                 offset(subject)..offset(subjects.len()),
             ));
         }
         let subjects = Bytes::from(subjects);
         Self {
-            payloads: payloads.into(),
+            payloads: if is_json {
+                batch.json_text()
+            } else {
+                payloads.into()
+            },
             text: Subject::from_utf8(subjects.clone()).expect("it was a string"),
             subjects,
             places,

@@ -1,8 +1,8 @@
 //! A round: writes of one batch that are published together and waited for together.
 //!
 //! There are two ways, with the same promise: an ack for each write, or fast ingest, where a few
-//! acks cover many. Writes that name a revision always go the first way: the server works as hard
-//! for them on either, and with fast ingest one conflict ends the whole batch.
+//! acks cover many. There, one conflict ends the whole batch, so writes that name a revision go that
+//! way only where conflicts are rare.
 
 use async_nats::{Client, HeaderMap, Subject};
 use bytes::Bytes;
@@ -44,7 +44,7 @@ pub(in super::super) async fn publish(
         round.complete().await
     };
     lifeline.bind(all).await?;
-    Ok(round.answers())
+    Ok(round.answers(None))
 }
 
 impl Round<'_> {
@@ -80,11 +80,22 @@ impl Round<'_> {
         }
     }
 
-    /// What is known of each write by now. Writes that are not among them may be stored or not.
-    pub(super) fn answers(self) -> Vec<(usize, Answer)> {
+    /// Whether a conflict ended the round: writes behind it are not stored, and may be sent again.
+    pub(super) fn ended_in_conflict(&self) -> bool {
+        match self {
+            Self::Acks(_) => false,
+            Self::Fast(batch) => batch.ended_in_conflict(),
+        }
+    }
+
+    /// What is known of each write by now. Writes that are not among them may be stored or not,
+    /// unless [a conflict ended the round](Self::ended_in_conflict). `before` is the greatest
+    /// revision of which it is known that the server gave it away before; without it, revisions of
+    /// fast ingest are not found out.
+    pub(super) fn answers(self, before: Option<u64>) -> Vec<(usize, Answer)> {
         match self {
             Self::Acks(round) => round.answers(),
-            Self::Fast(batch) => batch.answers(),
+            Self::Fast(batch) => batch.answers(before),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! Whether a bucket is written by fast ingest, and how many messages an ack may cover.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 use std::time::Duration;
+
+use super::super::super::lock;
+use super::calm::Calm;
 
 /// As many messages as the server lets an ack cover at most.
 const MOST: u16 = 500;
@@ -26,6 +30,7 @@ pub(in super::super::super) struct Lane {
     /// How many the server let it cover the last time.
     granted: AtomicU16,
     failures: AtomicU32,
+    calm: Mutex<Calm>,
 }
 
 impl Lane {
@@ -43,12 +48,23 @@ impl Lane {
             // The first batch waits for the server's word.
             granted: AtomicU16::new(1),
             failures: AtomicU32::new(0),
+            calm: Mutex::default(),
         }
     }
 
-    /// Whether a round of so many writes goes this way.
+    /// Whether a round of so many writes goes this way, if their conditions do not forbid it.
     pub(in super::super) fn takes(&self, writes: usize) -> bool {
         writes >= self.least && self.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether conflicts are so rare that writes with a condition may go this way.
+    pub(in super::super) fn takes_conditions(&self) -> bool {
+        lock(&self.calm).is_enough()
+    }
+
+    /// A round of writes with a condition has ended, whichever way it went.
+    pub(in super::super) fn note_conditions(&self, had_conflicts: bool) {
+        lock(&self.calm).note(had_conflicts);
     }
 
     /// How many messages to ask an ack for, where `most` may be in flight: two acks shall be

@@ -6,6 +6,7 @@
 //! outlives its round, none is idle for the ten seconds after which the server forgets it, and
 //! what got no ack is as unknown as a lost write of the other path.
 
+mod calm;
 mod lane;
 mod progress;
 
@@ -108,12 +109,20 @@ impl<'w> FastBatch<'w> {
         Ok(())
     }
 
-    /// What is known by now.
-    pub(super) fn answers(self) -> Vec<(usize, Answer)> {
+    /// Whether the batch ended at a write that was in conflict: all before it is stored, and
+    /// nothing behind it.
+    pub(super) fn ended_in_conflict(&self) -> bool {
+        self.progress.ended_in_conflict()
+    }
+
+    /// What is known by now. `before` is the greatest revision of which it is known that the server
+    /// gave it away before the batch; the revisions of all messages are known if nobody else wrote
+    /// between.
+    pub(super) fn answers(self, before: Option<u64>) -> Vec<(usize, Answer)> {
         let Self {
             items, progress, ..
         } = self;
-        progress.answers(&items)
+        progress.answers(&items, before)
     }
 
     async fn publish(&mut self, message: Outgoing, operation: u8) -> Result<(), Failure> {
@@ -168,7 +177,7 @@ impl<'w> FastBatch<'w> {
         }
         if self.progress.is_refused() {
             self.lane.close(&failure.to_string());
-        } else {
+        } else if failure != Failure::Conflict {
             self.lane.note_failure(&failure.to_string());
         }
         Err(failure)

@@ -107,6 +107,20 @@ impl Progress {
         self.ended.is_some()
     }
 
+    /// Whether the batch ended at a write that was in conflict: all before it is stored, and
+    /// nothing behind it.
+    pub(super) fn ended_in_conflict(&self) -> bool {
+        let Some(Failed {
+            number: Some(number),
+            failure: Failure::Conflict,
+            ..
+        }) = self.failed
+        else {
+            return false;
+        };
+        number == self.ended.as_ref().map_or(0, |ended| ended.count) + 1
+    }
+
     /// Takes note of a message to the batch's inbox.
     pub(super) fn take(&mut self, message: &Message) {
         if message.status == Some(StatusCode::NO_RESPONDERS) {
@@ -188,8 +202,10 @@ impl Progress {
         }
     }
 
-    /// What became of the messages, of which `items` says whose they are.
-    pub(super) fn answers(self, items: &[usize]) -> Vec<(usize, Answer)> {
+    /// What became of the messages, of which `items` says whose they are. `before` is a revision
+    /// from before the batch: where it and the last one of the batch leave no room for others, the
+    /// revisions of all messages are known.
+    pub(super) fn answers(self, items: &[usize], before: Option<u64>) -> Vec<(usize, Answer)> {
         let acked = usize::try_from(self.acked).unwrap_or(usize::MAX);
         let mut answers: Vec<_> = items
             .iter()
@@ -197,11 +213,17 @@ impl Progress {
             .map(|item| (*item, Ok(None)))
             .collect();
         if let Some(ended) = &self.ended
-            && ended.count == items.len() as u64
-            && answers.len() == items.len()
-            && let Some(last) = answers.last_mut()
+            && ended.count == answers.len() as u64
         {
-            last.1 = Ok(Some(ended.revision));
+            if let Some(before) = before
+                && ended.revision.checked_sub(ended.count) == Some(before)
+            {
+                for ((_, answer), revision) in answers.iter_mut().zip(before + 1..) {
+                    *answer = Ok(Some(revision));
+                }
+            } else if let Some(last) = answers.last_mut() {
+                last.1 = Ok(Some(ended.revision));
+            }
         }
         if let Some(Failed {
             number: Some(number),
@@ -246,7 +268,7 @@ mod tests {
     }
 
     fn answers(progress: Progress, count: usize) -> Vec<(usize, Answer)> {
-        progress.answers(&(10..10 + count).collect::<Vec<_>>())
+        progress.answers(&(10..10 + count).collect::<Vec<_>>(), None)
     }
 
     #[test]
@@ -319,7 +341,56 @@ mod tests {
         let text = r#"{"stream":"KV_b","seq":9,"batch":"x","count":2}"#;
         hear(&mut progress, 2, text);
         assert!(progress.has_ended());
-        assert_eq!(answers(progress, 5), [(10, Ok(None)), (11, Ok(None))]);
+        assert_eq!(answers(progress, 5), [(10, Ok(None)), (11, Ok(Some(9)))]);
+    }
+
+    #[test]
+    fn revisions_are_known_where_there_is_no_room_for_others() {
+        let commit = r#"{"stream":"KV_b","seq":77,"batch":"x","count":3}"#;
+        for (before, expected) in [
+            (74, [Some(75), Some(76), Some(77)]),
+            (73, [None, None, Some(77)]),
+            (80, [None, None, Some(77)]),
+        ] {
+            let mut progress = sent(3);
+            hear(&mut progress, 3, commit);
+            let answers = progress.answers(&[10, 11, 12], Some(before));
+            let revisions: Vec<_> = answers.into_iter().map(|(_, answer)| answer).collect();
+            assert_eq!(revisions, expected.map(Ok), "{before}");
+        }
+    }
+
+    #[test]
+    fn a_conflict_ends_the_batch() {
+        let conflict = r#"{"type":"err","seq":3,"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 5"}}"#;
+        let mut progress = sent(5);
+        hear(&mut progress, 3, conflict);
+        assert!(
+            !progress.ended_in_conflict(),
+            "the last word is still to come"
+        );
+        let text = r#"{"stream":"KV_b","seq":9,"batch":"x","count":2}"#;
+        hear(&mut progress, 2, text);
+        assert!(progress.ended_in_conflict());
+        let expected = [
+            (10, Ok(Some(8))),
+            (11, Ok(Some(9))),
+            (12, Err(Failure::Conflict)),
+        ];
+        assert_eq!(progress.answers(&[10, 11, 12, 13, 14], Some(7)), expected);
+    }
+
+    #[test]
+    fn a_batch_that_begins_with_a_conflict_is_none() {
+        let conflict = r#"{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 5"},"stream":"KV_b","seq":0}"#;
+        let mut progress = sent(2);
+        hear(&mut progress, 1, conflict);
+        assert!(progress.ended_in_conflict());
+        assert_eq!(answers(progress, 2), [(10, Err(Failure::Conflict))]);
+        // What would leave the first message open is no such end.
+        let mut progress = sent(2);
+        hear(&mut progress, 2, conflict);
+        assert!(!progress.ended_in_conflict());
     }
 
     #[test]

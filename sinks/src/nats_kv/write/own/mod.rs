@@ -87,13 +87,16 @@ impl OwnRevisions {
         }
     }
 
-    /// This run has written `value` under `key`, or removed what was there.
-    pub(super) fn wrote(&self, key: &str, revision: u64, value: Option<&[u8]>) {
+    /// This run has written `value` under `key`, or removed what was there. Without a revision,
+    /// all that is known is that it is no longer what it was.
+    pub(super) fn wrote(&self, key: &str, revision: Option<u64>, value: Option<&[u8]>) {
         if self.is_kept() {
             let mut recent = lock(&self.values.recent);
-            match value {
-                Some(value) => recent.keep(self.hash(key), revision, value, LIMIT),
-                None => recent.forget(self.hash(key)),
+            match (revision, value) {
+                (Some(revision), Some(value)) => {
+                    recent.keep(self.hash(key), revision, value, LIMIT)
+                }
+                _ => recent.forget(self.hash(key)),
             }
         }
     }
@@ -163,7 +166,7 @@ mod tests {
         let own = OwnRevisions::new(Arc::default(), "b", 100);
         let before: Vec<_> = (1..=100).map(found).collect();
         own.note_read(100, before.iter());
-        own.wrote("a", 101, Some(b"value"));
+        own.wrote("a", Some(101), Some(b"value"));
         assert_eq!(last(&own, "a"), None);
         own.note_read(
             100,
@@ -171,7 +174,7 @@ mod tests {
                 .iter()
                 .chain((101..=112).map(found).collect::<Vec<_>>().iter()),
         );
-        own.wrote("a", 113, Some(b"value"));
+        own.wrote("a", Some(113), Some(b"value"));
         assert_eq!(last(&own, "a"), Some(113));
         assert_eq!(last(&own, "b"), None);
     }
@@ -183,12 +186,15 @@ mod tests {
         for own in &both {
             own.note_read(100, (1..=100).map(found).collect::<Vec<_>>().iter());
         }
-        both[0].wrote("key", 7, Some(b"value"));
+        both[0].wrote("key", Some(7), Some(b"value"));
         assert_eq!(
             (last(&both[0], "key"), last(&both[1], "key")),
             (Some(7), None)
         );
-        both[0].wrote("key", 8, None);
+        both[0].wrote("key", None, Some(b"value"));
+        assert_eq!(last(&both[0], "key"), None, "its revision is not known");
+        both[0].wrote("key", Some(8), Some(b"value"));
+        both[0].wrote("key", Some(9), None);
         assert_eq!(last(&both[0], "key"), None, "it was removed");
     }
 
@@ -198,7 +204,7 @@ mod tests {
         let again: Vec<_> = (1..=100).map(found).collect();
         for _ in 0..MOST_BEGINNINGS {
             own.note_read(100, again.iter());
-            own.wrote("a", 1, Some(b"value"));
+            own.wrote("a", Some(1), Some(b"value"));
             let _ = own.last(&vec!["a"; TRIAL / 10]);
             let _ = own.last(&vec!["b"; TRIAL]);
             assert_eq!(last(&own, "a"), Some(1), "a tenth is enough");
