@@ -1,7 +1,7 @@
 //! Both ways to write, an ack each and fast ingest: the same promise, whatever happens between.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::{self, stream};
@@ -247,27 +247,38 @@ async fn a_bucket_that_no_longer_takes_batches() {
 #[tokio::test]
 async fn a_bucket_that_is_made_again_during_the_run() {
     let server = NatsServer::start();
-    let workload = workload(3_000, 1_000);
-    for path in PATHS {
-        let case = full(Case::on(&server), path);
-        let mut run = case.target().spawn();
-        assert!(run.send(workload.schema() + &workload.records(0..1_000)));
-        run.state();
-        let context = jetstream(&case.url).await;
-        let config = case.bucket().await.config().await;
-        context
-            .delete_stream(&config.name)
-            .await
-            .expect("it exists");
-        context.create_stream(config).await.expect("it is gone");
-        run.send(workload.records(1_000..3_000));
-        let outcome = run.finish().exited(1);
-        assert!(
-            outcome.stderr.contains("created again"),
-            "{}",
-            outcome.stderr
-        );
+    // The revisions of the first batch after it begin below the last one before it, and end there or
+    // above it.
+    for (mode, before) in [("full", 1_000), ("full", 100), ("newer", 100)] {
+        for path in PATHS {
+            made_again(
+                &full(Case::on(&server), path).set("refresh_mode", mode),
+                before,
+            )
+            .await;
+        }
     }
+}
+
+async fn made_again(case: &Case, before: u64) {
+    let workload = workload(3_000, 100);
+    let mut run = case.target().spawn();
+    assert!(run.send(workload.schema() + &workload.records(0..before)));
+    workload.reaches(&mut run, before);
+    let context = jetstream(&case.url).await;
+    let config = case.bucket().await.config().await;
+    context
+        .delete_stream(&config.name)
+        .await
+        .expect("it exists");
+    context.create_stream(config).await.expect("it is gone");
+    run.send(workload.records(before..3_000));
+    let outcome = run.finish().exited(1);
+    assert!(
+        outcome.stderr.contains("created again"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 async fn plain_bucket(case: &Case) -> Bucket {
@@ -364,79 +375,6 @@ async fn writes_with_a_condition_go_together_as_long_as_there_is_no_conflict() {
 fn prologue() -> String {
     let properties = json!({"id": {"type": "integer"}, "b": {"type": "integer"}});
     schema_with_bookmark("s", properties, &["id"], "b")
-}
-
-/// A few keys that are thought to be new are not, and some come twice; meanwhile somebody else
-/// writes to other keys, so that revisions are not known.
-#[tokio::test]
-async fn rare_conflicts_end_a_batch_and_nothing_else() {
-    let server = NatsServer::start();
-    for (history, others) in [(1, false), (1, true), (20, false), (20, true)] {
-        let case = Case::on(&server)
-            .set("write_path", "fast")
-            .set("refresh_mode", "newer")
-            .set("bucket_history", history);
-        let records = |ids: std::ops::Range<u64>, b: u64| {
-            let record = |id| record("s", json!({"id": id, "b": b}));
-            let all: String = ids.clone().map(record).collect();
-            all + &state(json!({"id": ids.end, "b": b}))
-        };
-        let mut run = case.target().spawn();
-        assert!(run.send(prologue() + &records(0..3_000, 10)));
-        while run.state() != json!({"id": 3_000, "b": 10}) {}
-        let bucket = case.bucket().await;
-        // Of the next batch the first one, one of its middle, two neighbours and the last one.
-        let theirs = [3_000, 3_500, 3_700, 3_701, 3_999, 7_321];
-        let newer = [3_500, 3_701];
-        for id in theirs {
-            let b = if newer.contains(&id) { 20 } else { 5 };
-            let value = json!({"id": id, "b": b}).to_string();
-            let _ = bucket.put(&format!("s.{id}"), value).await;
-        }
-        let stop = Arc::new(AtomicBool::new(!others));
-        let (until, other) = (Arc::clone(&stop), bucket.clone());
-        let rival = tokio::spawn(async move {
-            let mut number = 0;
-            while !until.load(Ordering::Relaxed) {
-                let _ = other.put(&format!("x.{number}"), "0").await;
-                number += 1;
-            }
-        });
-        let again = records(3_100..3_200, 11) + &records(3_990..4_000, 11);
-        assert!(run.send(records(3_000..4_000, 10) + &again + &records(4_000..9_000, 10)));
-        let run = tokio::task::spawn_blocking(move || run.finish().success());
-        let outcome = run.await.expect("it ends");
-        stop.store(true, Ordering::Relaxed);
-        rival.await.expect("it ends");
-        assert!(!outcome.stderr.contains("WARN"), "{}", outcome.stderr);
-        let mut stored = vec![Vec::new(); 9_000];
-        for entry in bucket.messages().await {
-            if let Some(id) = entry.key.strip_prefix("s.") {
-                let id: usize = id.parse().expect("a number");
-                stored[id].push(entry.json()["b"].as_u64().expect("a number"));
-            }
-        }
-        for (id, values) in (0..).zip(stored) {
-            let mut expected = vec![];
-            if theirs.contains(&id) && !newer.contains(&id) {
-                expected.push(5);
-            }
-            if newer.contains(&id) {
-                expected.push(20);
-            } else {
-                expected.push(10);
-                if (3_100..3_200).contains(&id) || (3_990..4_000).contains(&id) {
-                    expected.push(11);
-                }
-            }
-            let kept = expected.len().saturating_sub(history);
-            assert_eq!(
-                values,
-                expected[kept..],
-                "{id}, history {history}, {others}"
-            );
-        }
-    }
 }
 
 /// Another writer is on the same keys: in the comparing modes each conflict is decided by itself,

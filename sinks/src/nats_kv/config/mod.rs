@@ -213,9 +213,9 @@ pub struct NatsKvConfig {
     /// How writes are acknowledged; the promise is the same. `fast`: many by one acknowledgement
     /// (fast ingest), which needs server 2.14 and a bucket with `allow_batched`, as new ones have
     /// and `tune_bucket` makes them; a bucket that cannot is an error. `ack`: each by its own.
-    /// `auto`: `fast` where the bucket can and a batch has 256 records or more. Writes that compare
-    /// (`refresh_mode` `newer` and `same`) have their own acknowledgement always, since each may be
-    /// in conflict.
+    /// `auto`: `fast` where the bucket can and 256 writes or more are due at once. With either,
+    /// writes that compare (`refresh_mode` `newer` and `same`) have their own acknowledgement for a
+    /// while after a conflict, since one ends a batch of the server.
     pub write_path: WritePath,
     /// How many writes may wait for the server's acknowledgement at once. Fewer do, unless more
     /// make loading faster, as with a server that is far away.

@@ -42,7 +42,7 @@ use super::config::RefreshMode;
 use super::error::Failure;
 use super::read::{Ahead, Reader, Witness};
 use answer::Answer;
-use chains::{Chains, Policy};
+use chains::{Chains, Policy, Write};
 use fast::FastBatch;
 use prepare::Prepared;
 use round::Round;
@@ -165,51 +165,95 @@ impl StreamWriter {
         lifeline: &mut Lifeline,
     ) -> Result<Option<Failure>, Failure> {
         let mut cause = None;
-        while !open.is_empty() {
-            let mark = self.bucket.mark();
-            let writes = self.witness.round();
-            let mut round = lifeline
-                .bind(self.round(prepared, chains, open.len()))
-                .await?;
-            let all = self.publish_all(prepared, chains, &open, &mut round);
-            let mut published = lifeline.bind(all).await;
-            let is_cut = published == Err(Failure::Conflict) && round.ended_in_conflict();
-            if is_cut {
-                published = Ok(());
-            }
-            let lost_batch = published.is_err() && matches!(round, Round::Fast(_));
-            let before = self.has_conditions(chains).then(|| self.bucket.mark());
-            let answers = round.answers(before);
-            let mut unsent = Vec::new();
-            if is_cut {
-                let answered: HashSet<usize> = answers.iter().map(|(chain, _)| *chain).collect();
-                unsent.extend(open.iter().filter(|chain| !answered.contains(chain)));
-            }
-            let settled = self.settle(chains, answers, mark);
-            drop(writes);
-            self.note_conditions(chains, open.len(), &settled);
-            if settled.suspicious || lost_batch {
-                lifeline.bind(self.bucket.verify()).await?;
-            }
-            if let Some(failure) = settled.fatal {
-                return Err(failure);
-            }
-            published?;
-            cause = cause.or(settled.cause);
+        let mut due = Vec::new();
+        loop {
+            self.take_due(prepared, chains, &open, &mut due);
             let mut doubtful = open;
             doubtful.retain(|chain| chains.is_in_doubt(*chain));
-            unsent.retain(|chain| !chains.is_in_doubt(*chain));
+            if due.is_empty() && doubtful.is_empty() {
+                return Ok(cause);
+            }
+            let settled = if due.is_empty() {
+                Settled::default()
+            } else {
+                self.write_due(prepared, chains, &mut due, lifeline).await?
+            };
+            cause = cause.or(settled.cause);
             doubtful.extend(settled.unknown);
             self.look_up(chains, &doubtful, lifeline).await?;
             open = settled.open;
-            open.append(&mut unsent);
             open.append(&mut doubtful);
             open.extend(
                 self.read_again(chains, settled.conflicts, &mut cause, lifeline)
                     .await?,
             );
         }
-        Ok(cause)
+    }
+
+    /// Adds the next write of each chain that is open and has one.
+    fn take_due(
+        &self,
+        prepared: &Prepared,
+        chains: &mut Chains<'_>,
+        open: &[usize],
+        due: &mut Vec<Due>,
+    ) {
+        due.reserve(open.len());
+        for chain in open {
+            while let Some(write) = chains.choose(*chain) {
+                match self.rules.form.fit(write, prepared, self.limit()) {
+                    Err(reason) => chains.reject(*chain, reason),
+                    Ok(write) => {
+                        due.push((*chain, write));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes what is due in one round. What is kept back by a conflict before it stays due.
+    async fn write_due(
+        &self,
+        prepared: &Prepared,
+        chains: &mut Chains<'_>,
+        due: &mut Vec<Due>,
+        lifeline: &mut Lifeline,
+    ) -> Result<Settled, Failure> {
+        let mark = self.bucket.mark();
+        let writes = self.witness.round();
+        let round = self.round(prepared, chains, due.len());
+        let mut round = lifeline.bind(round).await?;
+        let all = self.publish_all(prepared, due, &mut round);
+        let mut published = lifeline.bind(all).await;
+        let is_cut = published == Err(Failure::Conflict) && round.ended_in_conflict();
+        if is_cut {
+            published = Ok(());
+        }
+        // All of the batch has greater revisions than what was acknowledged before it began.
+        let is_other = round.earliest().is_some_and(|before| before < mark);
+        let lost_batch = published.is_err() && matches!(round, Round::Fast(_));
+        // Whatever was acknowledged by now, and has a lesser revision than the batch, was sent
+        // before it over this connection, and the server keeps that order.
+        let is_asked = published.is_ok() && self.has_conditions(chains);
+        let answers = round.answers(is_asked.then(|| self.bucket.mark()));
+        let sent = due.len();
+        if is_cut {
+            let answered: HashSet<usize> = answers.iter().map(|(chain, _)| *chain).collect();
+            due.retain(|(chain, _)| !answered.contains(chain));
+        } else {
+            due.clear();
+        }
+        let settled = self.settle(chains, answers, mark);
+        drop(writes);
+        self.note_conditions(chains, sent, &settled);
+        if settled.suspicious || is_other || lost_batch {
+            lifeline.bind(self.bucket.verify()).await?;
+        }
+        match settled.fatal {
+            Some(failure) => Err(failure),
+            None => published.map(|()| settled),
+        }
     }
 
     /// Whether writes name the revision that they replace.
@@ -256,22 +300,13 @@ impl StreamWriter {
     async fn publish_all(
         &self,
         prepared: &Prepared,
-        chains: &mut Chains<'_>,
-        open: &[usize],
+        due: &[Due],
         round: &mut Round<'_>,
     ) -> Result<(), Failure> {
         let turn = self.window.turn().await;
-        for chain in open {
-            while let Some(write) = chains.choose(*chain) {
-                match self.rules.form.fit(write, prepared, self.limit()) {
-                    Err(reason) => chains.reject(*chain, reason),
-                    Ok(write) => {
-                        let message = self.rules.form.message(write, prepared);
-                        round.send(&self.client, *chain, message).await?;
-                        break;
-                    }
-                }
-            }
+        for (chain, write) in due {
+            let message = self.rules.form.message(*write, prepared);
+            round.send(&self.client, *chain, message).await?;
         }
         round.finish().await?;
         drop(turn);
@@ -324,6 +359,9 @@ impl StreamWriter {
         settled
     }
 }
+
+/// A write that is to be made, and whose chain it belongs to.
+type Due = (usize, Write);
 
 /// What the acks of a round amount to.
 #[derive(Default)]

@@ -88,6 +88,15 @@ impl Round<'_> {
         }
     }
 
+    /// The greatest revision that the server can have given away before the round, where the last
+    /// answer tells it.
+    pub(super) fn earliest(&self) -> Option<u64> {
+        match self {
+            Self::Acks(_) => None,
+            Self::Fast(batch) => batch.earliest(),
+        }
+    }
+
     /// What is known of each write by now. Writes that are not among them may be stored or not,
     /// unless [a conflict ended the round](Self::ended_in_conflict). `before` is the greatest
     /// revision of which it is known that the server gave it away before; without it, revisions of

@@ -38,7 +38,9 @@ impl Chains<'_> {
                     if let Verdict::Repair(what) = verdict
                         && winner == NONE
                     {
-                        self.note_repair(record, what);
+                        let line = self.batch.record(record as usize).line();
+                        let key = self.prepared.key(record).to_owned();
+                        self.repairs.push(Repair { line, key, what });
                     }
                     winner = record;
                     if self.policy.keep_history {
@@ -65,15 +67,6 @@ impl Chains<'_> {
             record: winner,
             expected,
         })
-    }
-
-    /// A write may be chosen twice, if it was not sent the first time.
-    fn note_repair(&mut self, record: u32, what: &'static str) {
-        let line = self.batch.record(record as usize).line();
-        if self.repairs.iter().all(|repair| repair.line != line) {
-            let key = self.prepared.key(record).to_owned();
-            self.repairs.push(Repair { line, key, what });
-        }
     }
 
     /// How `record` compares with the `winner` so far, or with what is stored.

@@ -1,13 +1,15 @@
 //! Whether conflicts are so rare that conditional writes may go together. Pure.
 //!
 //! One conflict ends a batch of fast ingest, and what is behind it is sent again. So after one,
-//! rounds have an ack for each write, until as many as then were necessary had no conflict; each
-//! further conflict asks for twice as many.
+//! rounds have an ack for each write, until enough of them had no conflict. How many are enough
+//! doubles when the next conflict comes soon, and halves when it comes late.
 
-/// After the first conflict.
+/// After the first conflict, and at least.
 const FEW: u32 = 16;
 /// At most.
 const MANY: u32 = 1024;
+/// So many times the rounds that were enough are late.
+const LATE: u32 = 8;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -31,7 +33,13 @@ impl Calm {
         }
         // What comes while nobody relies on it says nothing of how long to wait.
         if self.is_enough() {
-            self.needed = (self.needed * 2).clamp(FEW, MANY);
+            let is_late = self.rounds >= self.needed.saturating_mul(LATE);
+            let needed = if is_late {
+                self.needed / 2
+            } else {
+                self.needed * 2
+            };
+            self.needed = needed.clamp(FEW, MANY);
         }
         self.rounds = 0;
     }
@@ -62,5 +70,11 @@ mod tests {
             calm.note(true);
         }
         assert!(!pass(&mut calm, MANY - 1));
+        for needed in [MANY / 2, MANY / 4] {
+            assert!(pass(&mut calm, LATE * MANY));
+            calm.note(true);
+            assert!(!pass(&mut calm, needed - 1));
+            assert!(pass(&mut calm, 1));
+        }
     }
 }

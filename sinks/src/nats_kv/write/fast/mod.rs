@@ -4,7 +4,8 @@
 //! are stored: the batches are of the kind that a gap ends (`fail`). The last message commits the
 //! batch, and the answer to it decides: it says how many messages the batch has. So a batch never
 //! outlives its round, none is idle for the ten seconds after which the server forgets it, and
-//! what got no ack is as unknown as a lost write of the other path.
+//! what got no ack is as unknown as a lost write of the other path, unless the server has said that
+//! it ended the batch before.
 
 mod calm;
 mod lane;
@@ -115,6 +116,12 @@ impl<'w> FastBatch<'w> {
         self.progress.ended_in_conflict()
     }
 
+    /// The greatest revision that the server can have given away before the batch, once it has
+    /// ended.
+    pub(super) fn earliest(&self) -> Option<u64> {
+        self.progress.earliest()
+    }
+
     /// What is known by now. `before` is the greatest revision of which it is known that the server
     /// gave it away before the batch; the revisions of all messages are known if nobody else wrote
     /// between.
@@ -173,7 +180,12 @@ impl<'w> FastBatch<'w> {
                     self.progress.take(&ack);
                 }
             };
-            let _ = tokio::time::timeout(LAST_WORD, last_word).await;
+            // After a conflict, the last word saves all the others from being read again.
+            let patience = match failure {
+                Failure::Conflict => self.patience,
+                _ => LAST_WORD,
+            };
+            let _ = tokio::time::timeout(patience, last_word).await;
         }
         if self.progress.is_refused() {
             self.lane.close(&failure.to_string());

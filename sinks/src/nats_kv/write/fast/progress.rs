@@ -195,11 +195,21 @@ impl Progress {
     }
 
     fn misunderstood(&mut self) {
-        let why = "the server does not answer as fast ingest demands".to_owned();
-        self.fail(None, Failure::Transient(why), false);
-        if let Some(failed) = &mut self.failed {
-            failed.refused = true;
+        // After a failure, a leader that is new may end a batch of which it has nothing.
+        if self.failed.is_none() {
+            let why = "the server does not answer as fast ingest demands".to_owned();
+            self.fail(None, Failure::Transient(why), false);
+            if let Some(failed) = &mut self.failed {
+                failed.refused = true;
+            }
         }
+    }
+
+    /// The greatest revision that the server can have given away before the batch, once it has
+    /// ended.
+    pub(super) fn earliest(&self) -> Option<u64> {
+        let ended = self.ended.as_ref()?;
+        Some(ended.revision.saturating_sub(ended.count))
     }
 
     /// What became of the messages, of which `items` says whose they are. `before` is a revision
