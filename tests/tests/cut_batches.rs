@@ -35,11 +35,14 @@ async fn cut(case: &Case, proxy: &Proxy, place: u64, theirs: u64) -> usize {
         .set("url", proxy.url())
         .set("write_path", "fast")
         .set("refresh_mode", "newer")
-        .set("batch_size_rows", BATCH);
+        .set("batch_size_rows", BATCH)
+        .set("state_interval_seconds", 0);
     let acks = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&acks);
+    let conflicts = Arc::new(AtomicUsize::new(0));
+    let (of_one, refused) = (Arc::clone(&acks), Arc::clone(&conflicts));
     proxy.rule(move |frame| {
-        counter.fetch_add(usize::from(is_of_one_write(frame)), Ordering::Relaxed);
+        of_one.fetch_add(usize::from(is_of_one_write(frame)), Ordering::Relaxed);
+        refused.fetch_add(usize::from(is_of_a_conflict(frame)), Ordering::Relaxed);
         Fate::Pass
     });
     let mut run = case.target().spawn();
@@ -59,6 +62,7 @@ async fn cut(case: &Case, proxy: &Proxy, place: u64, theirs: u64) -> usize {
     let acks = acks.load(Ordering::Relaxed) - before;
     let outcome = run.finish().success();
     assert!(!outcome.stderr.contains("WARN"), "{}", outcome.stderr);
+    assert_eq!(conflicts.load(Ordering::Relaxed), 1, "cut at {place}");
     acks
 }
 
@@ -105,6 +109,10 @@ fn is_of_one_write(frame: &Frame) -> bool {
     let text = String::from_utf8_lossy(&frame.bytes);
     let others = ["\"type\":", "\"batch\":", "\"error\":"];
     frame.is_ack() && !others.iter().any(|other| text.contains(other))
+}
+
+fn is_of_a_conflict(frame: &Frame) -> bool {
+    frame.is_ack() && String::from_utf8_lossy(&frame.bytes).contains("\"err_code\":10071")
 }
 
 #[tokio::test]
