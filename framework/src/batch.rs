@@ -330,3 +330,44 @@ impl KeysInFlight {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Ledger;
+    use crate::validate::Validator;
+
+    #[test]
+    fn the_text_of_each_record_is_where_it_is_said_to_be() {
+        let schema = serde_json::json!({});
+        let validator = Validator::new(&schema).expect("valid");
+        let stream = Stream::new("s".into(), schema, vec![], vec![], validator);
+        let mut open = OpenBatch::new(stream, Tape::new());
+        let mut ledger = Ledger::default();
+        for (line, json) in (1..).zip([
+            r#"{"id":1,"v":"\u00e9\n\""}"#,
+            "{}",
+            r#"{"a":1,"a":{"b":[1.10]},"_sdc_x":"old"}"#,
+        ]) {
+            let line_tape = Tape::parsed(json);
+            let record = line_tape.root().expect("a value");
+            open.push(record, line, line, ledger.admit());
+            open.append_members([("_sdc_x", Plain::Text("x")), ("_sdc_n", Plain::Null)]);
+            open.set_member("_sdc_x", Plain::Number("7"));
+        }
+        let batch = open.close().0;
+        let texts = |batch: &Batch| {
+            let text = batch.json_text();
+            let of = |index| String::from_utf8_lossy(&text[batch.json_range(index)]).into_owned();
+            (0..batch.len()).map(of).collect::<Vec<_>>()
+        };
+        let expected = [
+            r#"{"id":1,"v":"é\n\"","_sdc_n":null,"_sdc_x":7}"#,
+            r#"{"_sdc_n":null,"_sdc_x":7}"#,
+            r#"{"a":{"b":[1.10]},"_sdc_n":null,"_sdc_x":7}"#,
+        ];
+        assert_eq!(texts(&batch), expected);
+        assert_eq!(texts(&batch.part(&[2])), expected[2..]);
+        assert_eq!(texts(&batch.retry(&[0, 2])), [expected[0], expected[2]]);
+    }
+}

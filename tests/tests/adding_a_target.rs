@@ -1,8 +1,8 @@
 //! What somebody gets who writes a target of their own: the page that tells how, taken at its word,
 //! and the template.
 //!
-//! Both are built outside the workspace, with the workspace's build directory and lock file, so that
-//! only what they add has to be compiled.
+//! Both are built outside the workspace, with the workspace's build directory, lock file and profile, so
+//! that little more than what they add has to be compiled.
 
 use std::fs;
 use std::net::TcpListener;
@@ -27,8 +27,18 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let members = r#"["target-mine", "target-nats-kv", "target-redis"]"#;
     let alone = format!("[workspace]\nexclude = {members}\n");
     fs::write(folder.join("Cargo.toml"), alone).expect("a folder");
+    fs::create_dir(folder.join(".cargo")).expect("a folder");
+    fs::write(folder.join(".cargo/config.toml"), profile()).expect("a folder");
     folder
 });
+
+/// The workspace's profile for development: with another one, no dependency could be shared.
+fn profile() -> String {
+    let manifest = fs::read_to_string(place::repository().join("Cargo.toml")).expect("a workspace");
+    let begin = manifest.find("[profile.dev]").expect("a profile");
+    let end = manifest.find("[profile.release]").expect("a profile");
+    manifest[begin..end].to_owned()
+}
 
 /// A package in a folder of its own, with the lock file of the workspace.
 struct Package(PathBuf);

@@ -24,7 +24,8 @@ fn mdbook() -> PathBuf {
                 .args(["install", "mdbook", "--version", &format!("={VERSION}")])
                 .args(["--locked", "--debug", "--quiet", "--no-default-features"])
                 .args(["--force", "--root"])
-                .arg(root),
+                .arg(root)
+                .env("CARGO_PROFILE_DEV_DEBUG", "0"),
             "cannot install mdBook",
         );
     }

@@ -34,6 +34,12 @@ impl Sink for Notes {
                 return Err(SinkError::permanent("two batches in flight share a key"));
             }
         }
+        let text = batch.json_text();
+        for (index, record) in batch.records().enumerate() {
+            if text[batch.json_range(index)] != *record.value().to_json().as_bytes() {
+                return Err(SinkError::permanent("the text of a record is another"));
+            }
+        }
         for _ in 0..batch.len() % 5 {
             tokio::task::yield_now().await;
         }
