@@ -124,7 +124,7 @@ async fn wherever_the_conflict_is() {
             let proxy = Proxy::to(&server.url());
             let case = Case::on(&server).set("bucket_history", history);
             // Somebody else writes to other keys, so that revisions are not known.
-            let (started, stop) = (Case::clone(&case), Arc::new(AtomicBool::new(!others)));
+            let (started, stop) = (case.clone(), Arc::new(AtomicBool::new(!others)));
             let until = Arc::clone(&stop);
             let rival = tokio::spawn(async move {
                 let mut number = 0_u64;

@@ -13,6 +13,7 @@ mod own;
 mod prepare;
 mod round;
 mod rules;
+mod settle;
 mod sizes;
 mod sweep;
 mod window;
@@ -41,11 +42,11 @@ use singer_target::{Report, SinkError};
 use super::config::RefreshMode;
 use super::error::Failure;
 use super::read::{Ahead, Reader, Witness};
-use answer::Answer;
 use chains::{Chains, Policy, Write};
 use fast::FastBatch;
 use prepare::Prepared;
 use round::Round;
+use settle::Settled;
 
 /// Writes the batches of one stream to its bucket.
 pub(super) struct StreamWriter {
@@ -316,64 +317,7 @@ impl StreamWriter {
     fn limit(&self) -> Limit {
         Limit::new(self.client.max_payload(), self.max_value_size)
     }
-
-    fn settle(&self, chains: &mut Chains<'_>, answers: Vec<(usize, Answer)>, mark: u64) -> Settled {
-        let has_conditions = self.has_conditions(chains);
-        let mut settled = Settled::default();
-        for (chain, answer) in answers {
-            match answer {
-                Ok(revision) => {
-                    if let Some(revision) = revision {
-                        settled.suspicious |= !self.bucket.follows(mark, revision);
-                        self.witness.note(revision, chains.is_new(chain));
-                    }
-                    if has_conditions {
-                        let key = chains.key(chain);
-                        self.ahead.wrote(key);
-                        self.own.wrote(key, revision, chains.written(chain));
-                    }
-                    let has_more = chains.store(chain, revision);
-                    if has_more && has_conditions && revision.is_none() {
-                        settled.unknown.push(chain);
-                    } else if has_more {
-                        settled.open.push(chain);
-                    }
-                }
-                Err(Failure::Conflict) => settled.conflicts.push(chain),
-                Err(Failure::Rejected(reason)) => {
-                    chains.reject(chain, reason);
-                    settled.open.push(chain);
-                }
-                Err(Failure::Permanent(why)) => {
-                    let why = format!("bucket '{}': {why}", self.bucket.name());
-                    settled.fatal.get_or_insert(Failure::Permanent(why));
-                }
-                Err(failure) => {
-                    settled.suspicious |=
-                        matches!(failure, Failure::NoBucket | Failure::OldRevision);
-                    settled.cause.get_or_insert(failure);
-                    chains.give_up(chain);
-                }
-            }
-        }
-        settled
-    }
 }
 
 /// A write that is to be made, and whose chain it belongs to.
 type Due = (usize, Write);
-
-/// What the acks of a round amount to.
-#[derive(Default)]
-struct Settled {
-    /// Chains that have more to write.
-    open: Vec<usize>,
-    /// Chains that have more to write, but it is not known which revision they have now.
-    unknown: Vec<usize>,
-    conflicts: Vec<usize>,
-    /// Why some chains were given up.
-    cause: Option<Failure>,
-    fatal: Option<Failure>,
-    /// Whether this may be another bucket by now, or none.
-    suspicious: bool,
-}
