@@ -90,6 +90,7 @@ use serde_json::{Map, Value};
 pub(crate) struct Settings {
     values: Map<String, Value>,
     origins: Origins,
+    schema: SettingsSchema,
 }
 
 /// Where the settings come from: files, environment variables, or what the sink has found.
@@ -124,7 +125,11 @@ impl Settings {
             .map(|(name, given)| (name.clone(), given.origin.clone()))
             .collect();
         let values = validate::check(merged, schema)?;
-        Ok(Self { values, origins })
+        Ok(Self {
+            values,
+            origins,
+            schema: schema.clone(),
+        })
     }
 
     /// Where each setting that was given comes from.
@@ -157,9 +162,9 @@ impl Settings {
     /// # Errors
     /// A value passed the schema, but the struct cannot hold it.
     pub(crate) fn section<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, ConfigError> {
-        let section = SettingsSchema::new(&[Section::of::<T>("settings")])?;
-        let fields: Map<_, _> = section
-            .settings()
+        let fields: Map<_, _> = self
+            .schema
+            .of::<T>()
             .filter_map(|setting| self.values.get_key_value(&setting.name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
@@ -173,7 +178,7 @@ impl Settings {
                 .to_owned();
             // The struct's own message may quote the value, which may be a URL with a password.
             let value = self.values.get(&name);
-            let hidden = section.get(&name).is_some_and(Setting::is_secret)
+            let hidden = self.schema.get(&name).is_some_and(Setting::is_secret)
                 || value.is_some_and(|value| value.to_string().contains('@'));
             let reason = if hidden {
                 "cannot be used (its value is not shown)".to_owned()

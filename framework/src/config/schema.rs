@@ -1,5 +1,6 @@
 //! Every struct's settings in one list.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
@@ -16,6 +17,8 @@ use super::{describe, env, simplify};
 pub(crate) struct Section {
     /// The heading they stand under: `Target`, `NATS KV sink`, `MessagePack encoder`.
     pub(crate) title: &'static str,
+    /// What the struct is called among all structs.
+    id: fn() -> Cow<'static, str>,
     schema: fn() -> Value,
 }
 
@@ -28,6 +31,7 @@ impl Section {
     pub(crate) const fn of<T: JsonSchema>(title: &'static str) -> Self {
         Self {
             title,
+            id: T::schema_id,
             schema: schema_of::<T>,
         }
     }
@@ -130,6 +134,7 @@ impl SettingsSchema {
             .map(|(name, schema)| Setting {
                 required: required.contains(&name),
                 section: section.title,
+                owner: (section.id)(),
                 schema: simplify::property(schema),
                 name,
             })
@@ -145,6 +150,12 @@ impl SettingsSchema {
     /// Every setting, section by section, in the order of the fields.
     pub(crate) fn settings(&self) -> impl Iterator<Item = &Setting> {
         self.settings.iter()
+    }
+
+    /// The settings that are fields of `T`.
+    pub(crate) fn of<T: JsonSchema>(&self) -> impl Iterator<Item = &Setting> {
+        let owner = T::schema_id();
+        self.settings().filter(move |it| it.owner == owner)
     }
 
     /// The setting of this name.
@@ -186,6 +197,8 @@ pub(crate) struct Setting {
     pub(crate) name: String,
     /// The title of the section it belongs to.
     pub(crate) section: &'static str,
+    /// The struct whose field it is.
+    owner: Cow<'static, str>,
     /// Whether nothing runs without it.
     pub(crate) required: bool,
     schema: Value,

@@ -6,8 +6,9 @@ use insta::assert_snapshot;
 
 use super::*;
 
-/// A sink with one setting of each kind.
+/// A sink with one setting of each kind. It does not bear the settings of others.
 #[derive(Debug, PartialEq, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 #[schemars(extend("dependentRequired" = { "user": ["password"] }))]
 struct SinkSettings {
     /// Who connects.
