@@ -110,8 +110,13 @@ impl Comparison {
         if self.mode == RefreshMode::Full {
             return Verdict::Write;
         }
-        if self.mode == RefreshMode::Newer && self.has_same_bytes(new, stored) {
-            return Verdict::Keep(Standing::Same);
+        if self.mode == RefreshMode::Newer {
+            if self.has_same_bytes(new, stored) {
+                return Verdict::Keep(Standing::Same);
+            }
+            if self.is_plainly_newer(new, stored, scratch) {
+                return Verdict::Write;
+            }
         }
         match self.read(stored, scratch) {
             Ok(stored) if self.is_of_another(new, stored) => Verdict::Collision,
@@ -217,6 +222,29 @@ impl Comparison {
         let mut as_stored = Tape::new();
         self.decode(new.encoded, &mut as_stored).is_some()
             && as_stored.root().is_some_and(|new| equal_data(new, stored))
+    }
+
+    /// Whether the record is written whatever the data are that are stored: so it is with most that
+    /// have changed, and then a few members of stored MessagePack are enough. To decode all of it
+    /// takes longer than with JSON. What is broken among the others is overwritten without a word.
+    fn is_plainly_newer(&self, new: Candidate<'_>, stored: &[u8], scratch: &mut Tape) -> bool {
+        let Some(key) = &self.replication_key else {
+            return false;
+        };
+        let decides = |name: &[u8]| {
+            name == key.name.as_bytes()
+                || packed::is_metadata(name)
+                || self.watched.iter().any(|it| it.as_bytes() == name)
+        };
+        let Some(stored) = packed::members(stored, decides) else {
+            return false;
+        };
+        self.read(&stored, scratch).is_ok_and(|stored| {
+            // Without an order, the data decide.
+            self.order(new.value, stored).is_some()
+                && !self.is_of_another(new, stored)
+                && self.decide(new, stored) == Verdict::Write
+        })
     }
 
     /// Whether `stored` has the very bytes of `new` up to the `_sdc_*` members at its end: by far

@@ -1,5 +1,5 @@
-//! Stored MessagePack with the very bytes of a new record, told without decoding it: what `text`
-//! does for JSON.
+//! What stored MessagePack tells without being decoded: whether it has the very bytes of a new
+//! record, which is what `text` tells of JSON, and the few members that decide.
 
 use super::{METADATA, may_tell};
 
@@ -43,7 +43,31 @@ pub(super) fn only_metadata_follows(rest: &[u8], members: usize) -> bool {
     at == rest.len()
 }
 
-fn is_metadata(name: &[u8]) -> bool {
+/// A map of those members of a map whose names are `wanted`; `None` if it is not whole, or not one
+/// of ours.
+pub(super) fn members(map: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+    let (mut at, members) = header(map)?;
+    // The header has the same length as before, so that it is known by the same first byte.
+    let mut chosen = map.get(..at)?.to_vec();
+    let mut count: u16 = 0;
+    for _ in 0..members {
+        let (name, value) = name(map, at)?;
+        let end = skip(map, value)?;
+        if wanted(name) {
+            chosen.extend_from_slice(&map[at..end]);
+            count += 1;
+        }
+        at = end;
+    }
+    match &mut chosen[..] {
+        [0xde, high, low, ..] => [*high, *low] = count.to_be_bytes(),
+        [first, ..] => *first = 0x80 | count as u8,
+        [] => return None,
+    }
+    (at == map.len()).then_some(chosen)
+}
+
+pub(super) fn is_metadata(name: &[u8]) -> bool {
     name.starts_with(METADATA.as_bytes())
 }
 
@@ -185,6 +209,29 @@ mod tests {
             assert!(!same(&new, &other), "{other}");
         }
         assert!(!same("{}", "{}"));
+    }
+
+    #[test]
+    fn members_are_picked_out() {
+        let json = r#"{"a":1.5,"b":[null,{"c":true}],"_sdc_x":"1","c":{"a":2.5}}"#;
+        for whole in [packed(json), {
+            let mut short = vec![0x84];
+            short.extend_from_slice(&packed(json)[3..]);
+            short
+        }] {
+            let all = members(&whole, |_| true);
+            assert_eq!(all.as_deref(), Some(&*whole));
+            let some = members(&whole, |name| name != b"b" && !is_metadata(name)).expect("whole");
+            assert_eq!(some[0] & 0x80, 0x80);
+            let (start, count) = header(&some).expect("a map");
+            assert_eq!(count, 2);
+            let expected = &packed(r#"{"a":1.5,"c":{"a":2.5}}"#)[3..];
+            assert_eq!(&some[start..], expected);
+            for end in 0..whole.len() {
+                assert_eq!(members(&whole[..end], |_| true), None);
+            }
+            assert_eq!(members(&[&whole[..], &[NIL]].concat(), |_| true), None);
+        }
     }
 
     #[test]

@@ -117,6 +117,38 @@ fn keyless(mode: RefreshMode) -> Rules {
 }
 
 #[test]
+fn another_record_under_the_key_is_told_whatever_its_age_and_encoding() {
+    let comparison = Comparison::new(
+        &json!({}),
+        Newer,
+        false,
+        false,
+        Some("at"),
+        encoders().into(),
+    )
+    .watching(&["id".to_owned()]);
+    let stored = parsed(r#"{"id":"1-1","at":5,"name":"Ann"}"#);
+    for (new, expected) in [
+        (r#"{"id":"1.1","at":9}"#, Verdict::Collision),
+        (r#"{"id":"1.1","at":1}"#, Verdict::Collision),
+        (r#"{"id":"1-1","at":9}"#, Write),
+    ] {
+        let new = parsed(new);
+        let value = new.root().expect("a record");
+        for encoder in encoders() {
+            let [mut encoded, mut bytes] = [vec![], vec![]];
+            encoder.encode(value, &mut encoded).expect("encodes");
+            let held = stored.root().expect("a record");
+            encoder.encode(held, &mut bytes).expect("encodes");
+            let encoded = &encoded;
+            let verdict =
+                comparison.with_stored(Candidate { value, encoded }, &bytes, &mut Tape::new());
+            assert_eq!(verdict, expected);
+        }
+    }
+}
+
+#[test]
 fn replication_keys_compare_by_the_type_of_the_schema() {
     let time = json!({"type": ["null", "string"], "format": "date-time"});
     let date = json!({"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]});
