@@ -120,6 +120,19 @@ async fn what_the_run_itself_has_written_is_not_taken_for_what_it_replaced() {
     }
 }
 
+/// What comes behind is the run's own, and would reach a consumer one by one as it is written.
+#[tokio::test]
+async fn what_this_run_has_stored_is_not_read_ahead() {
+    let case = Case::new();
+    let run = case.target().env("LOGLEVEL", "debug");
+    let passes: String = (0..3).map(|v| records(0..12_000, v)).collect();
+    let outcome = run.run(prologue() + &passes).success();
+    let bucket = case.bucket().await;
+    assert_eq!(bucket.writes().await, 36_000);
+    assert_eq!(value(&bucket, 11_999).await, Some(2));
+    assert!(!outcome.stderr.contains(BEGUN), "{}", outcome.stderr);
+}
+
 #[tokio::test]
 async fn with_a_history_nothing_is_read_ahead() {
     let case = Case::new();

@@ -215,7 +215,7 @@ impl NatsKv {
             fast_lane: fast_lane.clone(),
             bucket: Arc::clone(identity),
             reader: self.session.reader(bucket).await?,
-            ahead: Ahead::new(Arc::clone(witness), filter),
+            ahead: Ahead::new(Arc::clone(witness), filter, bucket.last_revision),
             witness: Arc::clone(witness),
             max_value_size: bucket.max_value_size(),
             keep_history: bucket.history() != Some(1),

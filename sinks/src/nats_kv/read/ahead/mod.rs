@@ -8,7 +8,8 @@
 //! What was read before a record came may be outdated by then. A value that is overwritten costs
 //! nothing but a conflict; yet to skip the record for an outdated value would lose it. Therefore
 //! [`Witness`] must confirm, after the record has come, that nobody else has changed the bucket
-//! since; and what this run has written itself is known by [`Touched`]. That takes a bucket with one
+//! since; and what this run has written itself is known by [`Touched`], and is never read ahead: the
+//! consumer would get it one by one, and wake for every write. That takes a bucket with one
 //! replica, where the consumer reads what the leader has, and with no history, where the values are
 //! the last ones of their keys.
 
@@ -45,6 +46,8 @@ pub(in super::super) struct Ahead {
     witness: Arc<Witness>,
     /// The subjects of the stream; `None` if it cannot be read ahead.
     filter: Option<String>,
+    /// The revision up to which nothing is of this run.
+    began_at: u64,
     state: tokio::sync::Mutex<State>,
     touched: Mutex<Touched>,
 }
@@ -85,11 +88,17 @@ pub(in super::super) struct Manner {
 }
 
 impl Ahead {
-    /// `filter` matches the keys of the stream; without it nothing is read ahead.
-    pub(in super::super) fn new(witness: Arc<Witness>, filter: Option<String>) -> Self {
+    /// `filter` matches the keys of the stream; without it nothing is read ahead. `began_at` is the
+    /// last revision of the bucket when the run began.
+    pub(in super::super) fn new(
+        witness: Arc<Witness>,
+        filter: Option<String>,
+        began_at: u64,
+    ) -> Self {
         Self {
             witness,
             filter,
+            began_at,
             state: tokio::sync::Mutex::new(State {
                 stage: Stage::Idle,
                 beginnings: 0,
@@ -111,7 +120,9 @@ impl Ahead {
             return Ok(found);
         }
         let found = reader.last(keys).await?;
-        if let Some(after) = trend::position(&found) {
+        if let Some(after) = trend::position(&found)
+            && after < self.began_at
+        {
             self.begin(reader, after, manner).await;
         }
         Ok(found)
