@@ -236,12 +236,12 @@ impl Comparison {
                 || packed::is_metadata(name)
                 || self.watched.iter().any(|it| it.as_bytes() == name)
         };
-        let Some(stored) = packed::members(stored, decides) else {
+        let Some(stored) = packed::pick(stored, decides) else {
             return false;
         };
         self.read(&stored, scratch).is_ok_and(|stored| {
-            // Without an order, the data decide.
-            self.order(new.value, stored).is_some()
+            // Else all of the data may have to be compared, or tell how the two stand.
+            self.order(new.value, stored) == Some(Ordering::Greater)
                 && !self.is_of_another(new, stored)
                 && self.decide(new, stored) == Verdict::Write
         })

@@ -45,10 +45,11 @@ pub(super) fn only_metadata_follows(rest: &[u8], members: usize) -> bool {
 
 /// A map of those members of a map whose names are `wanted`; `None` if it is not whole, or not one
 /// of ours.
-pub(super) fn members(map: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+pub(super) fn pick(map: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     let (mut at, members) = header(map)?;
+    let mut chosen = Vec::with_capacity(map.len());
     // The header has the same length as before, so that it is known by the same first byte.
-    let mut chosen = map.get(..at)?.to_vec();
+    chosen.extend_from_slice(map.get(..at)?);
     let mut count: u16 = 0;
     for _ in 0..members {
         let (name, value) = name(map, at)?;
@@ -214,23 +215,21 @@ mod tests {
     #[test]
     fn members_are_picked_out() {
         let json = r#"{"a":1.5,"b":[null,{"c":true}],"_sdc_x":"1","c":{"a":2.5}}"#;
-        for whole in [packed(json), {
-            let mut short = vec![0x84];
-            short.extend_from_slice(&packed(json)[3..]);
-            short
-        }] {
-            let all = members(&whole, |_| true);
+        let long = packed(json);
+        let short = [&[0x84], &long[3..]].concat();
+        for whole in [long, short] {
+            let all = pick(&whole, |_| true);
             assert_eq!(all.as_deref(), Some(&*whole));
-            let some = members(&whole, |name| name != b"b" && !is_metadata(name)).expect("whole");
+            let some = pick(&whole, |name| name != b"b" && !is_metadata(name)).expect("whole");
             assert_eq!(some[0] & 0x80, 0x80);
             let (start, count) = header(&some).expect("a map");
             assert_eq!(count, 2);
             let expected = &packed(r#"{"a":1.5,"c":{"a":2.5}}"#)[3..];
             assert_eq!(&some[start..], expected);
             for end in 0..whole.len() {
-                assert_eq!(members(&whole[..end], |_| true), None);
+                assert_eq!(pick(&whole[..end], |_| true), None);
             }
-            assert_eq!(members(&[&whole[..], &[NIL]].concat(), |_| true), None);
+            assert_eq!(pick(&[&whole[..], &[NIL]].concat(), |_| true), None);
         }
     }
 

@@ -8,10 +8,12 @@
 //! What was read before a record came may be outdated by then. A value that is overwritten costs
 //! nothing but a conflict; yet to skip the record for an outdated value would lose it. Therefore
 //! [`Witness`] must confirm, after the record has come, that nobody else has changed the bucket
-//! since; and what this run has written itself is known by [`Touched`], and is never read ahead: the
-//! consumer would get it one by one, and wake for every write. That takes a bucket with one
+//! since; and what this run has written itself is known by [`Touched`]. That takes a bucket with one
 //! replica, where the consumer reads what the leader has, and with no history, where the values are
 //! the last ones of their keys.
+//!
+//! Reading ahead never begins among what this run has written: a consumer that waits for the next
+//! value is told of every write.
 
 mod feed;
 mod pages;
